@@ -1,0 +1,1 @@
+"""The commands of ./qts: one file a command, listed in the table of streams.cli.main."""

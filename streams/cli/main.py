@@ -1,0 +1,116 @@
+"""The entry of ./qts: which commands there are, and how a run of one ends.
+
+Decides: the table of commands (each imported only when it is called, so that --help is quick) and the exit codes. Leaves to others: how a
+command is made (streams.cli.command, one page: read it before adding one), what it does (its own module).
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from streams.cli.command import HELP_OPTIONS
+from streams.cli.output import BAD_INPUT, BROKEN, BROKEN_PIPE, INTERRUPTED, OK, CommandError, report
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what it does in one line."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Entry("streams.cli.demo", "Run a generated day through the desk and watch it live."),
+    "test": Entry("streams.cli.test", "Run the checks and the tests."),
+    "replay": Entry("streams.cli.replay", "Replay a tape through the desk, or compare with what it recorded."),
+    "tape": Entry("streams.cli.tape", "Look into tapes, check them, make them."),
+    "schemas": Entry("streams.cli.schemas", "Check that old tapes stay readable."),
+    "policy": Entry("streams.cli.policy", "Check the limits of every phase, and see which are in force."),
+    "bench": Entry("streams.cli.bench", "Measure the desk."),
+    "version": Entry("streams.cli.version", "Tell which version this is."),
+}
+"""Every command, in the order --help shows them. A command's module has it under the name `command`."""
+
+HELP = """Quantum Trader Streams: trading signals in, exchange orders out, and a proof why each went.
+
+Every command has --help with an example, and --json: one JSON object as the last line of stdout. Exit codes: 0 yes, 1 no
+(a difference, a failed check), 2 bad input or usage, 3 something outside is missing, 70 a defect of ours, 130 interrupted.
+"""
+
+
+class Commands(click.Group):
+    """The commands of the table, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the one command that was called."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = import_module(entry.module).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{entry.module}.command is a {type(command).__name__}, not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands with their summaries, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+commands = Commands(
+    "qts", help=HELP, epilog="\b\nExample:\n  ./qts demo\n  ./qts test", context_settings=HELP_OPTIONS, no_args_is_help=True
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command to its exit code."""
+    as_json = "--json" in arguments
+    try:
+        return _ended(arguments)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        print(asked.format_message(), file=sys.stderr)
+        return BAD_INPUT
+    except click.ClickException as wrong:
+        path = wrong.ctx.command_path if isinstance(wrong, click.UsageError) and wrong.ctx else "./qts"
+        return report(CommandError(f"{wrong.format_message()} (see {path} --help)", BAD_INPUT), as_json)
+    except CommandError as foreseen:
+        return report(foreseen, as_json)
+    except (click.Abort, KeyboardInterrupt):
+        print("qts: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads on: hand what is still buffered to nobody, so that the flush at exit does not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BROKEN_PIPE
+    except Exception:  # noqa: BLE001 - the outermost boundary: a defect must not look like the answer "no", which is exit code 1
+        traceback.print_exc()
+        return BROKEN
+
+
+def _ended(arguments: Sequence[str]) -> int:
+    try:
+        with commands.make_context("./qts", list(arguments)) as context:
+            commands.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    finally:
+        sys.stdout.flush()
+    return OK
+
+
+def run() -> None:
+    """Run as a program."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

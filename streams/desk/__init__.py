@@ -1,0 +1,1 @@
+"""The desk: pure, deterministic, standard library only. Begin reading at desk.py."""

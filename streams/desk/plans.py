@@ -1,0 +1,56 @@
+"""Plans: every position has one.
+
+Decides: which plan a position follows after its quantity changed: its order's, tightened by each order that adds to it; one of its own where
+nobody planned it. A position without a stop is a risk without a limit, so there is none.
+"""
+
+from decimal import Decimal
+
+from streams.desk.state import Account, Plan, Position
+from streams.desk.timers import HOLD, SHOW, next_show_ms, set_timer
+from streams.desk.turn import Turn
+from streams.desk.values import FINEST_PRICE, HUNDRED, ZERO, money_quotient, steps_ceiling, steps_floor
+
+
+def take_on(turn: Turn, account: Account, symbol: str, price: Decimal, plan: Plan | None = None) -> None:
+    """See to it that the position in a symbol, if there is one, has a plan. plan: of the order that was just filled, if it opened or added."""
+    position = account.positions.get(symbol)
+    if position is None:
+        return
+    if position.dust:
+        position.dust, position.plan, position.opened_ms = False, None, turn.now_ms
+    if position.plan is None:
+        position.plan = copied(plan, price, turn.now_ms) if plan is not None else adopted(turn, account, position, price)
+        if position.plan is not None:
+            set_timer(turn.state, position.plan.deadline_ms, account, HOLD, symbol)
+        set_timer(turn.state, next_show_ms(turn.state, account), account, SHOW, "")
+    elif plan is not None:
+        tighter = max if position.quantity > ZERO else min
+        position.plan.stop = tighter(position.plan.stop, plan.stop)
+
+
+def copied(plan: Plan, price: Decimal, now_ms: int) -> Plan:
+    """Make the plan of a position from its order's: it begins with the price and the moment of the first fill."""
+    return Plan(
+        plan.regime, plan.stop, plan.take_profit, plan.take_profit_share_pct, plan.trail, plan.trail_step, price, plan.hold_ms,
+        now_ms + plan.hold_ms,
+    )  # fmt: skip
+
+
+def adopted(turn: Turn, account: Account, position: Position, price: Decimal) -> Plan | None:
+    """Plan the exits of a position nobody planned: a stop at the policy's distance, the rest in proportion to it."""
+    phase = turn.state.phase_of(account)
+    if phase is None:
+        return None
+    rules = phase.exits.volatile
+    instrument = turn.state.instruments.get(position.symbol)
+    tick = instrument.tick_size if instrument else FINEST_PRICE
+    distance = max(tick, steps_floor(price * phase.exits.adopted_stop_pct / HUNDRED, tick))
+    target = steps_ceiling(money_quotient(distance * rules.take_profit_atr, rules.stop_atr), tick)
+    step = max(tick, steps_floor(distance * rules.trail_step_pct / HUNDRED, tick))
+    way = 1 if position.quantity > ZERO else -1
+    hold_ms = rules.hold_s_max * 1000
+    return Plan(
+        "VOLATILE", price - way * distance, price + way * target, rules.take_profit_share_pct, distance, step, price, hold_ms,
+        turn.now_ms + hold_ms,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The pipeline around the desk: plain classes over ports. Feeds and drivers are elsewhere."""

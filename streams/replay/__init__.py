@@ -1,0 +1,1 @@
+"""Tapes: recorded, generated, looked into and replayed."""

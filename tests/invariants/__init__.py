@@ -1,0 +1,12 @@
+"""What must hold whatever happens: the invariants of the design, each as an observer that keeps its own account of what went in and came out."""
+
+from tests.adversary import Observer
+from tests.invariants.books import BooksBalance
+from tests.invariants.in_flight import OrdersInFlight, ReducingOnlyReduces, StopHolds
+from tests.invariants.said import EveryInputHasOneFate, SaidHangsTogether
+
+
+def everything() -> list[Observer]:
+    """Give all observers; who mirrors the orders comes before those who ask it."""
+    orders = OrdersInFlight()
+    return [orders, BooksBalance(), StopHolds(orders), ReducingOnlyReduces(orders), SaidHangsTogether(), EveryInputHasOneFate()]
