@@ -9,16 +9,15 @@ others: whether all bytes were used (schemas.codec), whether the pair fits (sche
 from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from decimal import Decimal
-from struct import Struct
 from typing import Any, Protocol
 
-from schemas.errors import BAD_VALUE, NOT_AVRO, TRUNCATED, Undecodable
+from schemas.leaves import chosen, leaf_reader, marked, read_string, read_word
 from schemas.model import Array, DecimalType, Enumeration, Fixed, MapType, Primitive, Record, Type, Union
-from schemas.numbers import BadDecimal, decimals_of
+from schemas.numbers import decimals_of
 from schemas.resolution import branch_for, written_field
 from schemas.straight import Read, compile_straight
-from schemas.varint import read_int, read_long, read_span
-from schemas.words import WORD_FIELDS, words
+from schemas.varint import read_long, read_span
+from schemas.words import WORD_FIELDS
 
 _STRING = Primitive("string")
 
@@ -42,7 +41,7 @@ def compile_reader(writer: Type, reader: Type, shape: Shape) -> Read:
     if isinstance(reader, Union):
         branch = branch_for(writer, reader)
         assert branch is not None  # there are no mismatches
-        return _marked(compile_reader(writer, branch, shape), shape.mark(reader, branch))
+        return marked(compile_reader(writer, branch, shape), shape.mark(reader, branch))
     if isinstance(writer, Record) and isinstance(reader, Record):
         return _record(writer, reader, shape)
     if isinstance(writer, Enumeration) and isinstance(reader, Enumeration):
@@ -51,7 +50,7 @@ def compile_reader(writer: Type, reader: Type, shape: Shape) -> Read:
         return _array(compile_reader(writer.items, reader.items, shape), shape.sequence)
     if isinstance(writer, MapType) and isinstance(reader, MapType):
         return _map(compile_reader(writer.values, reader.values, shape))
-    return _leaf(writer, reader)
+    return leaf_reader(writer, reader)
 
 
 def default_value(type_: Type, raw: Any, shape: Shape) -> Any:
@@ -76,135 +75,12 @@ def default_value(type_: Type, raw: Any, shape: Shape) -> Any:
     return raw
 
 
-def _read_bytes(raw: bytes, at: int) -> tuple[bytes, int]:
-    start, end = read_span(raw, at)
-    return raw[start:end], end
-
-
-def _string(decode: Callable[[bytes], str]) -> Read:
-    def read_string(raw: bytes, at: int) -> tuple[str, int]:
-        first = raw[at]
-        if first & 0x81:  # a length of more than one byte, or a negative one
-            start, end = read_span(raw, at)
-        else:
-            start = at + 1
-            end = start + (first >> 1)
-        try:
-            return decode(raw[start:end]), end
-        except UnicodeDecodeError:
-            raise _cut_or(raw, end, NOT_AVRO, "a string that is not UTF-8") from None
-
-    return read_string
-
-
-_read_string = _string(lambda raw: str(raw, "utf-8"))
-_read_word = _string(words.__getitem__)
-
-
-def _read_null(_raw: bytes, at: int) -> tuple[None, int]:
-    return None, at
-
-
-def _read_boolean(raw: bytes, at: int) -> tuple[bool, int]:
-    value = raw[at]
-    if value > 1:
-        raise Undecodable(NOT_AVRO, "a boolean that is neither true nor false")
-    return value == 1, at + 1
-
-
-def _floating(struct: Struct) -> Read:
-    unpack, size = struct.unpack_from, struct.size
-    return lambda raw, at: (unpack(raw, at)[0], at + size)
-
-
-_READERS: dict[str, Read] = {
-    "null": _read_null,
-    "boolean": _read_boolean,
-    "int": read_int,
-    "long": read_long,
-    "float": _floating(Struct("<f")),
-    "double": _floating(Struct("<d")),
-    "bytes": _read_bytes,
-    "string": _read_string,
-}
-
-
-def _leaf(writer: Type, reader: Type) -> Read:
-    if isinstance(writer, Fixed):
-        return _fixed(writer.size)
-    if isinstance(writer, DecimalType):
-        return _decimal(writer)
-    assert isinstance(writer, Primitive)
-    assert isinstance(reader, Primitive)
-    if reader.kind in ("string", "bytes"):
-        return _READERS[reader.kind]  # the two are the same on the wire
-    read = _READERS[writer.kind]
-    if reader.shortest:
-        return _marked(read, lambda value: Decimal(repr(float(value))))
-    promoted = reader.kind in ("float", "double") and writer.kind in ("int", "long")
-    return _marked(read, float) if promoted else read
-
-
-def _marked(read: Read, mark: Callable[[Any], Any] | None) -> Read:
-    if mark is None:
-        return read
-
-    def read_marked(raw: bytes, at: int) -> tuple[Any, int]:
-        value, at = read(raw, at)
-        return mark(value), at
-
-    return read_marked
-
-
-def _decimal(type_: DecimalType) -> Read:
-    decimals = decimals_of(type_)
-
-    def read_decimal(raw: bytes, at: int) -> tuple[Decimal, int]:
-        first = raw[at]
-        if first & 0x81:
-            start, end = read_span(raw, at)
-        else:
-            start = at + 1
-            end = start + (first >> 1)
-        try:
-            return decimals[raw[start:end]], end
-        except BadDecimal as error:
-            raise _cut_or(raw, end, BAD_VALUE, str(error)) from None
-
-    return read_decimal
-
-
-def _fixed(size: int) -> Read:
-    def read_fixed(raw: bytes, at: int) -> tuple[bytes, int]:
-        end = at + size
-        if end > len(raw):  # here already: nothing else would end an array of them
-            raise Undecodable(TRUNCATED, "ends within a value")
-        return raw[at:end], end
-
-    return read_fixed
-
-
 def _enumeration(symbols: list[str | None]) -> Read:
-    return _chosen(symbols, "an enum")
-
-
-def _chosen(values: list[Any], what: str) -> Read:
-    by_byte = {place << 1: value for place, value in enumerate(values[:64])}  # the choices whose number is one byte
-
-    def read_chosen(raw: bytes, at: int) -> tuple[Any, int]:
-        first = raw[at]
-        if first in by_byte:
-            return by_byte[first], at + 1
-        index, at = read_long(raw, at)
-        if not 0 <= index < len(values):
-            raise Undecodable(NOT_AVRO, f"{what} of {len(values)} choices has no choice {index}")
-        return values[index], at
-
-    return read_chosen
+    return chosen(symbols, "an enum")
 
 
 def _union(branches: list[Read]) -> Read:
-    choose = _chosen(branches, "a union")
+    choose = chosen(branches, "a union")
 
     def read_union(raw: bytes, at: int) -> tuple[Any, int]:
         read: Read
@@ -234,7 +110,7 @@ def _map(item: Read) -> Read:
         count, at = _block(raw, at)
         while count:
             for _ in range(count):
-                name, at = _read_string(raw, at)
+                name, at = read_string(raw, at)
                 values[name], at = item(raw, at)
             count, at = _block(raw, at)
         return values, at
@@ -257,7 +133,7 @@ def _record(writer: Record, reader: Record, shape: Shape) -> Read:
         slot = places.get(id(written))
         wanted = written if slot is None else reader.fields[slot]  # what we no longer have is read as it was written, and dropped
         word = wanted.name in WORD_FIELDS and written.type == wanted.type == _STRING
-        reads.append(_read_word if word else compile_reader(written.type, wanted.type, shape))
+        reads.append(read_word if word else compile_reader(written.type, wanted.type, shape))
         slots.append(slot)
     make = shape.record(reader)
     if slots == list(range(len(reader.fields))):
@@ -295,7 +171,3 @@ def _resolved_record(reads: list[tuple[Read, int | None]], template: list[Any], 
         return make(values), at
 
     return read_record
-
-
-def _cut_or(raw: bytes, end: int, error: str, detail: str) -> Undecodable:
-    return Undecodable(TRUNCATED, "ends within a value") if end > len(raw) else Undecodable(error, detail)

@@ -12,11 +12,27 @@ from typing import Any, NamedTuple, Protocol
 
 from streams.desk.desk import Outcome
 from streams.desk.messages import (
-    AccountEvent, CloseAccount, ClosePosition, Command, Control, Disable, Enable, EquityReport, Fill, ManualOrder, OpenAccount, PhaseChange,
-    PolicyUpdate, Promotion, Reset, TapeEvent, Trip, Unreadable,
+    AccountEvent,
+    CloseAccount,
+    ClosePosition,
+    Command,
+    Control,
+    Disable,
+    Enable,
+    EquityReport,
+    Fill,
+    ManualOrder,
+    OpenAccount,
+    PhaseChange,
+    PolicyUpdate,
+    Promotion,
+    Reset,
+    TapeEvent,
+    Trip,
+    Unreadable,
 )  # fmt: skip
 from streams.desk.outputs import Cancel, Order, Output
-from streams.desk.policy import canonical, document_hash
+from streams.desk.policy_check import canonical, document_hash
 from streams.desk.state import State
 from streams.simulation.policies import PHASE, document
 from tests.desk_kit import SYMBOLS, Rig, dec

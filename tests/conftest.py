@@ -12,6 +12,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, Verbosity, settings
 
+from tests.tapes_fixture import replay as replay  # noqa: PLC0414 - a fixture is found by its name here
+
 # A failure must be repeatable from its printed text alone. CI never draws at random: the same commit gives the same run.
 settings.register_profile("local", print_blob=True, deadline=timedelta(seconds=2), suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True, deadline=None, database=None)

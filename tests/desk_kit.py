@@ -7,20 +7,31 @@ from typing import Any
 
 from streams.desk.desk import Outcome, step
 from streams.desk.messages import (
-    AccountEvent, Body, Command, Control, Enable, EquityReport, Fill, Instrument, Mark, OpenAccount, OrderEvent, PhaseChange, PolicyUpdate, Promotion, Signal,
-    TapeEvent, Tick,
+    AccountEvent,
+    Body,
+    Command,
+    Control,
+    Enable,
+    Fill,
+    Instrument,
+    Mark,
+    OpenAccount,
+    OrderEvent,
+    PhaseChange,
+    PolicyUpdate,
+    Promotion,
+    Signal,
+    TapeEvent,
+    Tick,
 )  # fmt: skip
 from streams.desk.outputs import Cancel, Decision, Order, Output, Portfolio
-from streams.desk.policy import canonical, document_hash
+from streams.desk.policy_check import canonical, document_hash
 from streams.desk.state import Account, State, new_state
+from streams.flow import TOPIC_OF
 from streams.simulation.policies import PHASE, document
 
 START_MS = 1_760_000_000_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")
-TOPICS: dict[type, str] = {
-    Signal: "signals", Mark: "marks", Instrument: "instruments", Control: "control", AccountEvent: "account-events", OrderEvent: "order-events",
-    Fill: "fills", EquityReport: "portfolio", Tick: "ticks",
-}  # fmt: skip
 
 
 def dec(value: str | int | Decimal) -> Decimal:
@@ -46,7 +57,7 @@ class Rig:
         """Step one input at the present time."""
         self.offset += 1
         where = self.offset if source_offset is None else source_offset
-        return self.feed_event(TapeEvent(self.offset, self.now_ms, topic or TOPICS.get(type(body), "raw"), 0, where, body))
+        return self.feed_event(TapeEvent(self.offset, self.now_ms, topic or TOPIC_OF.get(type(body), "raw"), 0, where, body))
 
     def feed_event(self, event: TapeEvent) -> list[Output]:
         """Step one tape event as it is."""
@@ -75,7 +86,7 @@ class Rig:
         self.tick()
         return self
 
-    def policy(self, version: int = 1, **limits: dict[str, str]) -> list[Output]:
+    def policy(self, version: int = 1, /, **limits: dict[str, str]) -> list[Output]:
         """Publish a policy."""
         written = canonical(document(SYMBOLS, **limits))
         return self.command("*", PolicyUpdate(version, document_hash(written), written))
@@ -99,9 +110,21 @@ class Rig:
         self.now_ms += 1
         mark = dec(price)
         given = Mark(
-            f"m{self.number()}", symbol, mark, mark, mark, mark - dec("0.01"), mark + dec("0.01"), dec(1_000_000), dec("0.0001"), self.now_ms
+            f"m{self.number()}",
+            symbol,
+            mark,
+            mark,
+            mark,
+            mark - dec("0.01"),
+            mark + dec("0.01"),
+            dec(1_000_000),
+            dec("0.0001"),
+            self.now_ms,
         )
-        return self.feed(given._replace(**{key: dec(value) if isinstance(value, str) and key != "mark_id" else value for key, value in fields.items()}))
+        changes: dict[str, Any] = {
+            key: dec(value) if isinstance(value, str) and key != "mark_id" else value for key, value in fields.items()
+        }
+        return self.feed(given._replace(**changes))
 
     def tick(self, seconds: int = 1, marks: dict[str, str] | None = None) -> list[Output]:
         """Let seconds pass, one tick each; marks, where given, are said before each tick so that they stay fresh."""
@@ -126,7 +149,9 @@ class Rig:
         )  # fmt: skip
         return self.feed(given._replace(**fields))
 
-    def fill(self, order: Order | str, quantity: str | Decimal | None = None, price: str | None = None, **fields: Any) -> list[Output]:
+    def fill(
+        self, order: Order | str, quantity: str | Decimal | None = None, price: str | None = None, **fields: Any
+    ) -> list[Output]:
         """Trade for an order, all of it unless told otherwise, at its limit or at 100."""
         known = order if isinstance(order, Order) else None
         given = Fill(

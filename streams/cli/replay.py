@@ -15,7 +15,7 @@ from schemas.registry import open_registry
 from streams.cli.command import single
 from streams.cli.files import read_from
 from streams.cli.output import NEGATIVE, Answer, BadInput, Output
-from streams.desk.policy import PolicyError, canonical, parse_policy
+from streams.desk.policy_check import PolicyError, canonical, parse_policy
 from streams.replay.explain import Explanation
 from streams.replay.replay import Replay, Replayed
 from streams.replay.tape_file import TapeReader

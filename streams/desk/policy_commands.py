@@ -7,7 +7,8 @@ read changes nothing: the last good one stays, and grows stale.
 from typing import Final
 
 from streams.desk.messages import Control, PhaseChange, PolicyUpdate, Promotion, VersionChange
-from streams.desk.policy import Policy, PolicyError, document_hash, parse_policy
+from streams.desk.policy import Policy
+from streams.desk.policy_check import PolicyError, document_hash, parse_policy
 from streams.desk.ranges import signature
 from streams.desk.request import listed
 from streams.desk.state import DESK_VERSION, Account

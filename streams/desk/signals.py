@@ -81,7 +81,7 @@ def budget(account: Account, second: int, phase: Phase) -> int:
 def _wait(turn: Turn, account: Account, signal: Signal, phase: Phase) -> None:
     expires_ms = signal.ts + phase.age.signal_s_max * 1000
     leaving = account.queue.offer(signal, expires_ms, phase.throttle.queue_max)
-    turn.touch(account)
+    turn.show(account)
     if leaving is not None:
         drop(turn, account, leaving, "QUEUE_FULL", confidence=leaving.confidence, newcomer=signal.confidence, queue_max=phase.throttle.queue_max)
         if leaving is signal:
@@ -108,7 +108,7 @@ def work_queue(turn: Turn, account: Account) -> None:
         judge(turn, account, best)
     # What was refused were signals, each of which had its own fate when it came.
     turn.fate = Fate.APPLIED
-    turn.touch(account)
+    turn.show(account)
 
 
 def judge(turn: Turn, account: Account, signal: Signal) -> None:

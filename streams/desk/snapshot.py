@@ -12,7 +12,8 @@ from typing import Any
 from streams.desk.emergency_stop import Stop, StopState
 from streams.desk.memory import Entry, Memory
 from streams.desk.messages import EquityReport, Instrument, Mark, Signal
-from streams.desk.policy import Policy, parse_policy
+from streams.desk.policy import Policy
+from streams.desk.policy_check import parse_policy
 from streams.desk.reindex import reindex
 from streams.desk.state import Account, Adjustment, ClosedOrder, CrashWindow, OpenOrder, Plan, Position, State, Total
 from streams.desk.throttle import SignalQueue, Waiting

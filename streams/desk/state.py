@@ -120,7 +120,7 @@ class Adjustment:
     amount: Decimal
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Account:
     """Everything the desk knows of one account."""
 
@@ -228,7 +228,7 @@ WatchEntry = tuple[float, int, Position]
 """(price, negative where it is approached from above; serial, who): ordered for a heap."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class State:
     """All the state of one tape partition."""
 

@@ -51,7 +51,7 @@ def _begin_day(turn: Turn, day: int) -> None:
         worth = portfolio.equity(turn.state, account)
         account.day = day
         account.day_start = account.day_start if worth is None else worth
-        turn.touch(account)
+        turn.show(account)
 
 
 def _policy_age(turn: Turn) -> None:

@@ -29,15 +29,19 @@ class Turn:
         self.touched: dict[str, Account] = {}
 
     def touch(self, account: Account) -> None:
-        """Note that an account changed: its snapshot and portfolio are out of date."""
+        """Note that an account changed: its snapshot is out of date."""
+        account.version += 1
+
+    def show(self, account: Account) -> None:
+        """Note that something of an account changed that its portfolio shows."""
         account.version += 1
         if not account.unshown:
             account.unshown = True
             self.state.index.unshown.add(account.account)
 
     def moved(self, account: Account) -> None:
-        """Note that an account's money, positions, orders or stop changed: it is valued again before the turn ends."""
-        self.touch(account)
+        """Note that an account's money, positions, orders or stop changed: it is valued again before the turn ends, and shown at the tick."""
+        self.show(account)
         account.figures = ""
         self.touched[account.account] = account
 

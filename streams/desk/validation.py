@@ -41,7 +41,7 @@ from streams.desk.ranges import (
     symbol,
     time,
 )  # fmt: skip
-from streams.desk.values import AMOUNT_MAX, ONE, ZERO, text
+from streams.desk.values import AMOUNT_MAX, INPUT_SCALE, ONE, ZERO, text
 
 MODELS_MAX = 64
 """Scores a signal may carry: an ensemble has a handful, and a queue holds a hundred signals of each account."""
@@ -77,16 +77,22 @@ def _scores(signal: Signal) -> str:
 
 
 def _mark(mark: Mark, stamp_ms: int) -> str:
-    # Four of five inputs are marks, so this asks in a line what `ranges` asks field by field. How many places a price has, the schema bounds.
-    if not (mark.mark.is_finite() and mark.high.is_finite() and mark.low.is_finite() and mark.bid.is_finite() and mark.ask.is_finite()):
-        return found("mark", "/".join(map(text, (mark.mark, mark.high, mark.low, mark.bid, mark.ask))))
+    # Four of five inputs are marks, so their sum is asked at once what `ranges` asks field by field: a sum is as fine as its finest part,
+    # and not finite or not exact where a part makes it so.
+    try:
+        whole = mark.mark + mark.high + mark.low + mark.bid + mark.ask + mark.depth + mark.funding_rate
+        sound = whole.is_finite() and -int(whole.as_tuple().exponent) <= INPUT_SCALE
+    except ArithmeticError:
+        sound = False
+    if not sound:
+        return found("mark", "/".join(map(text, mark[2:9])))
     if not ZERO < mark.low <= mark.mark <= mark.high < AMOUNT_MAX:
         return found("mark", f"{text(mark.low)}<={text(mark.mark)}<={text(mark.high)}")
     if not ZERO < mark.bid <= mark.ask < AMOUNT_MAX:
         return found("bid", f"{text(mark.bid)}<={text(mark.ask)}")
-    if not (mark.depth.is_finite() and ZERO <= mark.depth < AMOUNT_MAX):
+    if not ZERO <= mark.depth < AMOUNT_MAX:
         return found("depth", mark.depth)
-    if not (mark.funding_rate.is_finite() and -ONE < mark.funding_rate < ONE):
+    if not -ONE < mark.funding_rate < ONE:
         return found("funding_rate", mark.funding_rate)
     if not 0 < len(mark.mark_id) <= ID_CHARACTERS_MAX:
         return found("mark_id", mark.mark_id)

@@ -15,6 +15,8 @@ from streams.desk.state import DESK_VERSION, State
 SNAPSHOT = "Snapshot"
 SHARED, ACCOUNT, MARKER = "qts.SharedState", "qts.AccountState", "qts.SnapshotMarker"
 _HASH_BYTES = 16
+_HEADER_BYTES = 5
+"""What names a record's schema: its id differs from registry to registry, so it is not hashed."""
 
 
 class RecordCodec(Protocol):
@@ -74,10 +76,14 @@ class SnapshotWriter:
 
 
 def _combined(shared: bytes, accounts: list[_Written]) -> str:
-    return _digest(_digest(shared) + b"".join([written.digest for written in accounts])).hex()
+    return _hash(_digest(shared) + b"".join([written.digest for written in accounts])).hex()
 
 
 def _digest(raw: bytes) -> bytes:
+    return _hash(raw[_HEADER_BYTES:])
+
+
+def _hash(raw: bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=_HASH_BYTES).digest()
 
 

@@ -15,7 +15,8 @@ from schemas.registry import Registry
 from streams.desk.desk import WrongReign, step
 from streams.desk.messages import Control, PolicyUpdate, TapeEvent
 from streams.desk.outputs import Decision, Order
-from streams.desk.policy import Policy, document_hash, parse_policy
+from streams.desk.policy import Policy
+from streams.desk.policy_check import document_hash, parse_policy
 from streams.desk.state import DESK_VERSION, State, new_state
 from streams.pipeline.snapshots import SnapshotWriter, read_snapshot
 from streams.replay.diff import Divergence, first_difference

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from streams.desk.policy import RISK_PER_TRADE_PCT, check_policy
+from streams.desk.policy import RISK_PER_TRADE_PCT
+from streams.desk.policy_check import check_policy
 from streams.services.strict_yaml import Problem, Reading, read_strictly
 
 Document = dict[str, Any]

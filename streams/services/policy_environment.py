@@ -13,7 +13,8 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from streams.desk.policy import Phase, Policy, TotalRule, check_policy
+from streams.desk.policy import Phase, Policy, TotalRule
+from streams.desk.policy_check import check_policy
 from streams.services.strict_yaml import number_problem
 
 EACH = "*"

@@ -8,7 +8,8 @@ import hashlib
 import json
 from typing import NamedTuple
 
-from streams.desk.policy import Policy, PolicyError, canonical, document_hash, parse_policy
+from streams.desk.policy import Policy
+from streams.desk.policy_check import PolicyError, canonical, document_hash, parse_policy
 
 _HEAD, _BETWEEN, _TAIL = b'{"checksum":"', b'","record":', b"}\n"
 _CHECKSUM_CHARS = 32

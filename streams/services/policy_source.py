@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.desk.policy import Policy, canonical, check_policy, document_hash
+from streams.desk.policy import Policy
+from streams.desk.policy_check import canonical, check_policy, document_hash
 from streams.services.phases import Document, load_phases
 from streams.services.policy_environment import Change, EnvironmentProblem, apply_environment, environment_problems
 from streams.services.strict_yaml import Problem

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from streams.desk.policy import Policy, canonical, check_policy, document_hash
+from streams.desk.policy import Policy
+from streams.desk.policy_check import canonical, check_policy, document_hash
 from streams.services.durable_files import Disk, locked, replace_file
 from streams.services.policy_record import Damaged, PolicyRecord, decode_record, describe, encode_record
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.desk.messages import PolicyUpdate
-from streams.desk.policy import canonical, document_hash
+from streams.desk.policy_check import canonical, document_hash
 
 PHASE = "phase3"
 

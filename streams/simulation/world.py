@@ -19,16 +19,13 @@ from streams.desk.messages import (
     Control,
     EquityReport,
     Fill,
-    Instrument,
-    Mark,
-    OrderEvent,
-    Signal,
     TapeEvent,
     Tick,
     Unreadable,
 )  # fmt: skip
 from streams.desk.outputs import Cancel, Decision, Order, Output
 from streams.desk.state import State, new_state
+from streams.flow import TOPIC_OF
 from streams.simulation.market import FUNDING_INTERVAL_S, QUOTE, below, instrument
 from streams.simulation.operators import Operators
 from streams.simulation.plan import Flood, Plan
@@ -37,10 +34,7 @@ from streams.simulation.signals import SignalSource, Wish
 from streams.simulation.venue import BNB, Exchange, Style, Venue, natural_style
 from streams.simulation.wishes import RoundOfAccounts, Wishes
 
-TOPICS: dict[type, str] = {
-    Signal: "signals", Mark: "marks", Instrument: "instruments", Control: "control", AccountEvent: "account-events", OrderEvent: "order-events",
-    Fill: "fills", EquityReport: "portfolio", Tick: "ticks", Unreadable: "signals",
-}  # fmt: skip
+TOPICS: dict[type, str] = {**TOPIC_OF, Unreadable: "signals"}
 """Where each kind of input comes from."""
 NEVER_MS = 2**62
 _LAST_WORDS_MS = 10_000

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.cli.main import main
-from streams.desk.policy import canonical
+from streams.desk.policy_check import canonical
 from streams.simulation.policies import document
 from tests.tape_kit import HEADER, decision_number, one_byte_altered, rewritten, small_tape, without_decisions
 

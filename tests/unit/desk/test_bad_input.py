@@ -29,7 +29,8 @@ from streams.desk.messages import (
     VersionChange,
 )  # fmt: skip
 from streams.desk.outputs import DeadLetter, Decision, Fate
-from tests.desk_kit import TOPICS, Rig, dec, decisions
+from streams.flow import TOPIC_OF
+from tests.desk_kit import Rig, dec, decisions
 from tests.desk_records import records, substance
 
 NOW_MS = 1_760_000_001_000
@@ -47,10 +48,10 @@ SYMBOL = {"empty": "", "lower case": "btcusdt", "long": "X" * 33, "5 MB": "X" * 
 WORDS = {"unknown word": "MAYBE", "empty": ""}
 TIMES = {"1970": 0, "negative": -1, "2014": 1_420_070_399_999, "6 s ahead": NOW_MS + 6_000, "year 3000": 32_503_680_000_000}
 
-SIGNAL = Signal("bad", "alice", "BTCUSDT", "LONG", dec("0.9"), {"lstm": 0.5}, dec("0.9"), "heuristic", False, "TREND", dec(1), NOW_MS)
-MARK = Mark(
-    "bad", "BTCUSDT", dec(100), dec(101), dec(99), dec("99.9"), dec("100.1"), dec(10**6), dec("0.0001"), NOW_MS + 1
+SIGNAL = Signal(
+    "bad", "alice", "BTCUSDT", "LONG", dec("0.9"), {"lstm": 0.5}, dec("0.9"), "heuristic", False, "TREND", dec(1), NOW_MS
 )
+MARK = Mark("bad", "BTCUSDT", dec(100), dec(101), dec(99), dec("99.9"), dec("100.1"), dec(10**6), dec("0.0001"), NOW_MS + 1)
 INSTRUMENT = Instrument(
     "bad", "BTCUSDT", "BTC", "USDT", dec("0.01"), dec("0.001"), dec("0.001"), dec(1000), dec(500), dec(5), dec("1.1"), dec("0.9"), 200,
     dec("0.0002"), dec("0.0005"), 28_800, NOW_MS + 1, NOW_MS,
@@ -164,7 +165,10 @@ def busy() -> Rig:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_ends_with_its_code_and_changes_nothing_else(busy: Rig, case: Case) -> None:
     before = substance(busy.state)
-    outputs = busy.feed(case.body)
+    body = case.body
+    if isinstance(body, Signal) and body.signal_id == "bad":  # an id that was not refused before
+        body = body._replace(signal_id=f"bad{busy.number()}")
+    outputs = busy.feed(body)
     assert busy.last.fate is case.fate
     if case.fate is Fate.REFUSED:
         said: Any = outputs[-1]
@@ -173,7 +177,7 @@ def test_ends_with_its_code_and_changes_nothing_else(busy: Rig, case: Case) -> N
     else:
         said = outputs[0]
         assert isinstance(said, DeadLetter)
-        assert (said.error, said.topic, said.source_offset) == (case.code, TOPICS.get(type(case.body), "raw"), busy.offset)
+        assert (said.error, said.topic, said.source_offset) == (case.code, TOPIC_OF.get(type(body), "raw"), busy.offset)
     assert max(len(one.reason) for one in decisions(outputs)) < 1_000 if decisions(outputs) else True
     assert substance(busy.state) == before
 
@@ -278,6 +282,16 @@ def test_a_symbol_too_many_is_put_aside() -> None:
     assert isinstance(letter, DeadLetter)
     assert (letter.error, len(rig.state.marks)) == ("SYMBOLS_FULL", 2_000)
     assert rig.mark("S7", "2") == []
+
+
+def test_an_instrument_too_many_is_put_aside() -> None:
+    rig = Rig()
+    for number in range(2_000):
+        rig.instrument(f"S{number}")
+    (letter,) = rig.instrument("ONEMORE")
+    assert isinstance(letter, DeadLetter)
+    assert (letter.error, len(rig.state.instruments)) == ("SYMBOLS_FULL", 2_000)
+    assert rig.instrument("S7") == []
 
 
 def test_the_largest_numbers_that_pass_are_still_exact() -> None:

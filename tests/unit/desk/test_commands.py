@@ -141,7 +141,13 @@ class TestAccounts:
         (said,) = decisions(rig.command("bob", OPEN))
         bob = rig.account("bob")
         assert said.reason.startswith("ACCOUNT_OPENED venue=sim leverage=5 opening_balance=500 ")
-        assert (bob.cash, bob.high_water, bob.day_start, bob.enabled, bob.in_service) == (dec(500), dec(500), dec(500), False, True)
+        assert (bob.cash, bob.high_water, bob.day_start, bob.enabled, bob.in_service) == (
+            dec(500),
+            dec(500),
+            dec(500),
+            False,
+            True,
+        )
 
     def test_one_that_exists_is_not_opened_again(self, rig: Rig) -> None:
         assert codes(rig.command("alice", OPEN)) == ["ACCOUNT_EXISTS"]
@@ -172,7 +178,9 @@ class TestClosing:
         rig.open("BTCUSDT")
         rig.open("ETHUSDT", "SHORT")
         waiting = one_order(rig.signal(symbol="SOLUSDT"))
-        assert [(order.symbol, order.side) for order in orders(rig.command("alice", ClosePosition("ETHUSDT")))] == [("ETHUSDT", "BUY")]
+        assert [(order.symbol, order.side) for order in orders(rig.command("alice", ClosePosition("ETHUSDT")))] == [
+            ("ETHUSDT", "BUY")
+        ]
         outputs = rig.command("alice", ClosePosition(None))
         assert [order.symbol for order in orders(outputs)] == ["BTCUSDT"]
         assert [cancel.order_id for cancel in cancels(outputs)] == [waiting.order_id]

@@ -334,7 +334,9 @@ NO_WAY_IN: list[Callable[[Rig], object]] = [
 
 
 @pytest.mark.parametrize(
-    "close_the_door", NO_WAY_IN, ids=["disabled", "all disabled", "closed", "policy stale", "all tripped", "tripped", "in doubt", "rate used up"]
+    "close_the_door",
+    NO_WAY_IN,
+    ids=["disabled", "all disabled", "closed", "policy stale", "all tripped", "tripped", "in doubt", "rate used up"],
 )
 def test_exits_get_through_when_nothing_else_does(close_the_door: Callable[[Rig], object]) -> None:
     rig = Rig(ess={"on_trip": "hold"}).ready()

@@ -56,7 +56,9 @@ class TestTheSameFillTwice:
         assert rig.last.fate is Fate.DUPLICATE
         assert records(rig.state)["accounts"] == before
 
-    @pytest.mark.parametrize("change", [{"price": "99"}, {"quantity": "6"}, {"side": "SELL"}, {"fee": dec(1)}, {"fee_currency": "BNB"}])
+    @pytest.mark.parametrize(
+        "change", [{"price": "99"}, {"quantity": "6"}, {"side": "SELL"}, {"fee": dec(1)}, {"fee_currency": "BNB"}]
+    )
     def test_with_other_content_the_first_is_kept_and_somebody_is_told(self, rig: Rig, change: dict[str, str]) -> None:
         order = one_order(rig.signal())
         rig.fill(order, quantity="5", trade_id="t1")
@@ -69,7 +71,10 @@ class TestTheSameFillTwice:
         rig.fill("x", "1", trade_id="t1")
         rig.fill("x", "1", trade_id="t1", symbol="ETHUSDT")
         rig.fill("x", "1", trade_id="t1", venue="other")
-        assert {symbol: held.quantity for symbol, held in rig.account().positions.items()} == {"BTCUSDT": dec(2), "ETHUSDT": dec(1)}
+        assert {symbol: held.quantity for symbol, held in rig.account().positions.items()} == {
+            "BTCUSDT": dec(2),
+            "ETHUSDT": dec(1),
+        }
 
     def test_equal_numbers_written_differently_are_the_same_content(self, rig: Rig) -> None:
         rig.fill("x", "1", "100", trade_id="t1")
@@ -106,7 +111,9 @@ class TestAFillThatDoesNotFit:
 
     @pytest.mark.parametrize("wrong", [{"symbol": "ETHUSDT"}, {"side": "SELL"}])
     @pytest.mark.parametrize("ended", [False, True])
-    def test_of_another_symbol_or_side_than_its_order_is_not_counted_to_it(self, rig: Rig, wrong: dict[str, str], ended: bool) -> None:
+    def test_of_another_symbol_or_side_than_its_order_is_not_counted_to_it(
+        self, rig: Rig, wrong: dict[str, str], ended: bool
+    ) -> None:
         order = one_order(rig.signal())
         if ended:
             rig.event(order, "CANCELLED")

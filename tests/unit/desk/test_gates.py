@@ -55,9 +55,7 @@ class TestFresh:
     def test_passes_with_the_age_and_both_limits(self, rig: Rig) -> None:
         assert self.aged(rig, 1234) == Check("fresh", "", "age_ms=1234 age_ms_max=10000 ahead_ms_max=2000")
 
-    @pytest.mark.parametrize(
-        ("age_ms", "code"), [(10_000, ""), (10_001, "SIGNAL_STALE"), (-2_000, ""), (-2_001, "SIGNAL_AHEAD")]
-    )
+    @pytest.mark.parametrize(("age_ms", "code"), [(10_000, ""), (10_001, "SIGNAL_STALE"), (-2_000, ""), (-2_001, "SIGNAL_AHEAD")])
     def test_takes_an_age_at_the_limit_and_refuses_a_millisecond_more(self, rig: Rig, age_ms: int, code: str) -> None:
         assert self.aged(rig, age_ms).code == code
 
@@ -67,7 +65,9 @@ class TestFresh:
 
 
 class TestEnabled:
-    @pytest.mark.parametrize(("every", "own", "code"), [(True, True, ""), (True, False, "no"), (False, True, "no"), (False, False, "no")])
+    @pytest.mark.parametrize(
+        ("every", "own", "code"), [(True, True, ""), (True, False, "no"), (False, True, "no"), (False, False, "no")]
+    )
     def test_needs_both_switches_on(self, rig: Rig, every: bool, own: bool, code: str) -> None:
         rig.command("*", Enable() if every else Disable())
         rig.command("alice", Enable() if own else Disable())
@@ -181,7 +181,9 @@ class TestWithinPositions:
         rig.open("ETHUSDT")
         assert look(gates.within_positions, wish(rig)).code == ""
         rig.open("SOLUSDT")
-        assert look(gates.within_positions, wish(rig)) == Check("positions", "POSITIONS_MAX", "positions=2 positions_max=2 mode=full")
+        assert look(gates.within_positions, wish(rig)) == Check(
+            "positions", "POSITIONS_MAX", "positions=2 positions_max=2 mode=full"
+        )
 
     def test_an_open_order_counts_as_a_position(self) -> None:
         rig = Rig(size={"positions_max": "1"}).ready()
@@ -206,7 +208,6 @@ class TestWithinPositions:
         limited = replace(request, phase=replace(request.phase, trading_mode="limited"))
         assert look(gates.within_positions, request).code == ""
         assert look(gates.within_positions, limited).code == "MODE_LIMITED"
-
 
     def test_refuses_an_entry_into_a_position_that_is_being_closed(self, rig: Rig) -> None:
         rig.open("BTCUSDT")

@@ -79,7 +79,9 @@ class TestFiltered:
         assert look(gates.filtered, request) == Check("filters", "", figures)
         assert request.quantity == dec("1.234")
 
-    @pytest.mark.parametrize(("quantity", "code"), [("0.05", ""), ("0.0499", "NOTIONAL_MIN"), ("0.0009", "QUANTITY_MIN"), ("0", "QUANTITY_MIN")])
+    @pytest.mark.parametrize(
+        ("quantity", "code"), [("0.05", ""), ("0.0499", "NOTIONAL_MIN"), ("0.0009", "QUANTITY_MIN"), ("0", "QUANTITY_MIN")]
+    )
     def test_checks_the_minima_again_after_rounding(self, rig: Rig, quantity: str, code: str) -> None:
         assert look(gates.filtered, wish(rig, quantity=dec(quantity), price=dec(100))).code == code
 

@@ -9,7 +9,7 @@ import pytest
 from streams.desk.desk import WrongReign, assume_reign
 from streams.desk.messages import PhaseChange, PolicyUpdate, Promotion, Tick, VersionChange
 from streams.desk.outputs import Output
-from streams.desk.policy import canonical, document_hash
+from streams.desk.policy_check import canonical, document_hash
 from streams.desk.policy_commands import SOURCES_MAX
 from streams.desk.state import DESK_VERSION
 from streams.simulation.policies import document
@@ -75,7 +75,20 @@ class TestAPolicy:
         assert self.refused(rig, update(1, changed)).startswith("POLICY_CONFLICT version=1 ")
 
     @pytest.mark.parametrize(
-        "text", ["", "{", "[]", "null", "{}", '{"crash":null}', "[" * 100_000, '{"phases":{"p":null}}', '"\\ud800"', '{"\\ud800":1}', " " * 600_000]
+        "text",
+        [
+            "",
+            "{",
+            "[]",
+            "null",
+            "{}",
+            '{"crash":null}',
+            "[" * 100_000,
+            '{"phases":{"p":null}}',
+            '"\\ud800"',
+            '{"\\ud800":1}',
+            " " * 600_000,
+        ],
     )
     def test_what_is_none_is_refused_and_the_last_good_one_stays(self, text: str) -> None:
         rig = Rig().ready()
@@ -83,7 +96,9 @@ class TestAPolicy:
         rig.refresh()
         assert codes(rig.signal()) == ["LONG"]
 
-    @pytest.mark.parametrize("value", ["0.1234567", "NaN", "Infinity", "-0.1", "1.1", "1e-30", "1e400", "abc", None, True, [], {}])
+    @pytest.mark.parametrize(
+        "value", ["0.1234567", "NaN", "Infinity", "-0.1", "1.1", "1e-30", "1e400", "abc", None, True, [], {}]
+    )
     def test_a_figure_that_cannot_be_is_named_with_its_path(self, value: Any) -> None:
         rig = Rig().ready()
         written = document(SYMBOLS)

@@ -46,9 +46,7 @@ class TestTheQuantity:
         request = wish(rig, quantity=dec(0), room=dec(2000))
         check = look(gates.sized, request)
         assert request.quantity == dec("19.998")  # 2000 / 100.01 = 19.99800…
-        assert check.figures == (
-            "risk_usd=200 atr=1 price=100.01 stop=98.01 distance=2 by_risk=100 by_room=19.998 room_usd=2000"
-        )
+        assert check.figures == ("risk_usd=200 atr=1 price=100.01 stop=98.01 distance=2 by_risk=100 by_room=19.998 room_usd=2000")
 
     def test_a_sale_below_the_mark_counts_at_the_mark(self, rig: Rig) -> None:
         request = wish(rig, side="SELL", price=dec("99.99"), quantity=dec(0), room=dec(2000))
@@ -69,7 +67,8 @@ class TestTheQuantity:
 
 class TestTheStop:
     @pytest.mark.parametrize(
-        ("regime", "long_stop", "short_stop"), [("TREND", "98.01", "101.99"), ("RANGE", "98.51", "101.49"), ("VOLATILE", "97.01", "102.99")]
+        ("regime", "long_stop", "short_stop"),
+        [("TREND", "98.01", "101.99"), ("RANGE", "98.51", "101.49"), ("VOLATILE", "97.01", "102.99")],
     )
     def test_is_a_regimes_multiple_of_the_atr_away(self, rig: Rig, regime: Any, long_stop: str, short_stop: str) -> None:
         assert one_order(rig.signal(regime=regime)).protective_stop == dec(long_stop)
@@ -91,7 +90,12 @@ class TestThePlan:
     def test_has_target_trail_and_deadline_of_its_regime(self, rig: Rig) -> None:
         plan = sized(rig, signal=a_signal(regime="RANGE", atr=dec(2))).plan
         assert plan is not None
-        assert (plan.regime, plan.stop, plan.take_profit, plan.take_profit_share_pct) == ("RANGE", dec("97.01"), dec("104.01"), dec(75))
+        assert (plan.regime, plan.stop, plan.take_profit, plan.take_profit_share_pct) == (
+            "RANGE",
+            dec("97.01"),
+            dec("104.01"),
+            dec(75),
+        )
         assert (plan.trail, plan.trail_step, plan.hold_ms) == (dec(2), dec("0.2"), 3_600_000)
         assert plan.deadline_ms == rig.state.now_ms + 3_600_000
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from streams.desk.emergency_stop import StopState
-from streams.desk.messages import EVERY_ACCOUNT, Disable, Enable, Reset, Trip
+from streams.desk.messages import EVERY_ACCOUNT, Disable, Enable, PhaseChange, PolicyUpdate, Reset, Trip
 from streams.desk.outputs import Output, Portfolio
+from streams.desk.policy_check import canonical, document_hash
 from streams.desk.state import Account
+from streams.simulation.policies import document
 from tests.desk_kit import SYMBOLS, Rig, cancels, codes, dec, decisions, one_order, orders, portfolios
 
 QUIET = dict.fromkeys(SYMBOLS, "100")
@@ -181,6 +183,21 @@ class TestStaleMarks:
         rig = Rig().ready()
         assert trips(rig.tick(100)) == []
 
+    def test_trip_each_after_the_time_of_its_own_phase(self) -> None:
+        rig = Rig().ready("alice", "bob")
+        written = document(SYMBOLS)
+        written["phases"]["patient"] = document(SYMBOLS, ess={"stale_mark_s": "60"})["phases"]["phase3"]
+        text = canonical(written)
+        rig.command(EVERY_ACCOUNT, PolicyUpdate(2, document_hash(text), text))
+        rig.command("bob", PhaseChange("patient", True))
+        rig.refresh()
+        for name in ("alice", "bob"):
+            rig.fill("elsewhere", quantity="0.1", price="100", account=name)
+        rig.tick(32)
+        assert (rig.account("alice").stop.armed, rig.account("bob").stop.armed) == (False, True)
+        rig.tick(30)
+        assert not rig.account("bob").stop.armed
+
     def test_a_position_without_any_price_counts_from_when_it_was_opened(self) -> None:
         rig = Rig().ready()
         rig.fill("elsewhere", symbol="NEWUSDT", quantity="0.1", price="100")
@@ -196,7 +213,9 @@ class TestByHand:
         assert rig.account().stop.trip_reason == "COMMAND user=ann reason=a strange feeling"
         assert codes(outputs) == ["TRIPPED", "TRIPPED"]
 
-    @pytest.mark.parametrize("fields", [{"user": ""}, {"reason": ""}, {"user": " ", "reason": " "}, {"ts": 1}, {"ts": 10**13}, {"reason": "x" * 600}])
+    @pytest.mark.parametrize(
+        "fields", [{"user": ""}, {"reason": ""}, {"user": " ", "reason": " "}, {"ts": 1}, {"ts": 10**13}, {"reason": "x" * 600}]
+    )
     def test_is_never_refused_for_its_form(self, fields: dict[str, Any]) -> None:
         rig = holding()
         rig.command("alice", Trip(), **fields)

@@ -208,7 +208,12 @@ def rank(signal: Signal) -> tuple[bool, Decimal]:
 
 
 OFFER = st.tuples(st.sampled_from(["LONG", "LONG", "CLOSE"]), st.integers(0, 5), st.integers(0, 20))
-MOVE = st.one_of(OFFER, OFFER, st.tuples(st.just("next"), st.just(0), st.just(0)), st.tuples(st.just("expired"), st.just(0), st.integers(0, 20)))
+MOVE = st.one_of(
+    OFFER,
+    OFFER,
+    st.tuples(st.just("next"), st.just(0), st.just(0)),
+    st.tuples(st.just("expired"), st.just(0), st.integers(0, 20)),
+)
 
 
 @given(st.integers(1, 6), st.lists(MOVE, max_size=120))

@@ -71,7 +71,9 @@ class TestSteps:
             assert low % step == high % step == 0
             assert round_down(value, step) == low
 
-    @pytest.mark.parametrize(("value", "low", "high"), [("-0.015", "-0.02", "-0.01"), ("-0.01", "-0.01", "-0.01"), ("0", "0", "0")])
+    @pytest.mark.parametrize(
+        ("value", "low", "high"), [("-0.015", "-0.02", "-0.01"), ("-0.01", "-0.01", "-0.01"), ("0", "0", "0")]
+    )
     def test_below_zero_down_is_down(self, value: str, low: str, high: str) -> None:
         with exact():
             assert steps_floor(dec(value), dec("0.01")) == dec(low)
@@ -94,7 +96,8 @@ class TestWriting:
         assert dec(text(number)) == number
 
     @pytest.mark.parametrize(
-        ("number", "seen"), [("0.005", "0.01"), ("-0.005", "-0.01"), ("0.00499999", "0.00"), ("1.235", "1.24"), ("2", "2.00"), ("1.225", "1.23")]
+        ("number", "seen"),
+        [("0.005", "0.01"), ("-0.005", "-0.01"), ("0.00499999", "0.00"), ("1.235", "1.24"), ("2", "2.00"), ("1.225", "1.23")],
     )
     def test_people_see_cents_rounded_half_up(self, number: str, seen: str) -> None:
         assert shown(dec(number)) == seen

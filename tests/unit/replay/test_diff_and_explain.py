@@ -4,7 +4,7 @@ from pathlib import Path
 
 from schemas.codec import Codec
 from streams.desk.outputs import Check, Decision
-from streams.desk.policy import canonical
+from streams.desk.policy_check import canonical
 from streams.replay.diff import as_text, first_difference
 from streams.replay.explain import CHANGES_MAX, Explainer, Explanation
 from streams.replay.replay import Replay

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.codec import Codec
 from streams.desk.messages import Control, PolicyUpdate, VersionChange
-from streams.desk.policy import canonical
+from streams.desk.policy_check import canonical
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.replay.hashes import decisions_hash
 from streams.replay.replay import BadTape, OtherReign, Replay, Replayed

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from streams.desk.policy import Phase, Policy, check_policy
+from streams.desk.policy import Phase, Policy
+from streams.desk.policy_check import check_policy
 from streams.services.phases import load_phases
 from streams.services.policy_source import PHASES_FOLDER
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from streams.desk.policy import Policy, canonical, check_policy, document_hash
+from streams.desk.policy import Policy
+from streams.desk.policy_check import canonical, check_policy, document_hash
 from streams.services.policy_environment import VARIABLES, Applied, apply_environment, environment_problems
 
 PHASES = ("phase1", "phase2", "phase3")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from streams.desk.messages import Control, PolicyUpdate
-from streams.desk.policy import Policy, document_hash, parse_policy
+from streams.desk.policy import Policy
+from streams.desk.policy_check import document_hash, parse_policy
 from streams.services.policy_publisher import (
     ENVIRONMENT_USER,
     PUBLISH_EVERY_MS,

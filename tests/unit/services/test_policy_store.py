@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from streams.desk.policy import canonical, document_hash
+from streams.desk.policy_check import canonical, document_hash
 from streams.services.durable_files import Disk, locked
 from streams.services.policy_record import Damaged, PolicyRecord, decode_record, encode_record
 from streams.services.policy_store import (
