@@ -135,7 +135,7 @@ class Codec:
         """Read the tape event at an offset. What it wraps may be unreadable; if it is unreadable itself it is no event of the tape."""
         stamp_ms, topic, partition, source_offset, payload = self._soundly(raw, _ENVELOPES) or self.unwrap(raw)
         body = self._soundly(payload, INPUTS) or self._input(payload)
-        event: TapeEvent = _new(TapeEvent, (offset, stamp_ms, topic, partition, source_offset, body))
+        event: TapeEvent = _new(TapeEvent, (offset, stamp_ms, topic, partition, source_offset, body, payload))
         return event
 
     def encode_record(self, name: str, record: Mapping[str, Any]) -> bytes:

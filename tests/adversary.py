@@ -8,7 +8,7 @@ shrink. Leaves to others: what must hold whatever happens (invariants).
 from copy import deepcopy
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from streams.desk.desk import Outcome
 from streams.desk.messages import (
@@ -37,7 +37,7 @@ from streams.desk.state import State
 from streams.simulation.policies import PHASE, document
 from tests.desk_kit import SYMBOLS, Rig, dec
 
-ACCOUNTS = ("alice", "bob", "carl")
+ACCOUNTS = ("bob", "carl", "alice")  # not in the order of their names: nothing may depend on who came first
 PRICES = {"BTCUSDT": dec("100"), "ETHUSDT": dec("50"), "SOLUSDT": dec("1"), "BNBUSDT": dec("10")}
 TIGHT = "tight"
 CENT, STEP = dec("0.0001"), dec("0.001")
@@ -55,7 +55,10 @@ _HURRIED: dict[str, dict[str, Any]] = {
 _VARIANTS: tuple[dict[str, dict[str, Any]], ...] = (
     {},
     {"ess": {"on_trip": "hold", "drawdown_pct": "3"}, "orders": {"retry_s": "5"}},
-    {"total": {"on_trip": "flatten", "drawdown_pct": "4"}, "size": {"positions_max": "1", "max_position_usd": "700", "max_exposure_usd": "900"}},
+    {
+        "total": {"on_trip": "flatten", "drawdown_pct": "4"},
+        "size": {"positions_max": "1", "max_position_usd": "700", "max_exposure_usd": "900"},
+    },
     {"orders": {"retry_s": "1", "lifetime_s": "2"}, "crash": {"fall_pct": "6", "window_s": "8"}, "ess": {"stale_mark_s": "20"}},
 )
 
@@ -69,11 +72,11 @@ class Act(NamedTuple):
     c: int = 0
 
 
-class Observer(Protocol):
-    """Sees every event before and after it is stepped."""
+class Observer:
+    """Sees every state before and every outcome after an event is stepped."""
 
-    def before(self, state: State, event: TapeEvent) -> None:
-        """Look at the state the event is going to meet."""
+    def before(self, state: State) -> None:
+        """Look at the state the next event is going to meet."""
 
     def after(self, event: TapeEvent, outcome: Outcome) -> None:
         """Judge what came of it."""
@@ -98,7 +101,7 @@ class Adversary(Rig):
     def feed_event(self, event: TapeEvent) -> list[Output]:
         """Step, and remember what can be answered."""
         for observer in self.observers:
-            observer.before(self.state, event)
+            observer.before(self.state)
         outputs = super().feed_event(event)
         for output in outputs:
             if isinstance(output, Order):
@@ -159,13 +162,15 @@ class Adversary(Rig):
 
     def do_tick(self, act: Act) -> None:
         """Let a second pass, with or without prices."""
-        known = {} if act.a % 4 == 0 else {symbol: str(price) for symbol, price in self.price.items() if symbol not in self.unmarked}
+        known = (
+            {} if act.a % 4 == 0 else {symbol: str(price) for symbol, price in self.price.items() if symbol not in self.unmarked}
+        )
         self.tick(1 + act.b % 2, known)
 
     def do_wait(self, act: Act) -> None:
         """Let nothing happen, ticks or not."""
         if act.b % 3 == 0:
-            self.now_ms += act.a % 70 * 1000
+            self.now_ms += act.a % 90 * 1000
         self.tick(1 + act.a % 12)
 
     def do_signal(self, act: Act) -> None:
@@ -174,7 +179,15 @@ class Adversary(Rig):
         symbol = self._symbol(act.a // 3)
         atr = (self.price[symbol] * (1 + act.c % 40) / 1000).quantize(CENT) or CENT
         regime = ("TREND", "RANGE", "VOLATILE")[act.c % 3]
-        self.signal(side, symbol, self._account(act.a), confidence=sure, atr=atr, regime=regime, ts=self.now_ms - (0, 0, 0, 0, 0, 0, 1, 2, 6)[act.b // 5 % 9] * 1000)
+        self.signal(
+            side,
+            symbol,
+            self._account(act.a),
+            confidence=sure,
+            atr=atr,
+            regime=regime,
+            ts=self.now_ms - (0, 0, 0, 0, 0, 0, 1, 2, 6)[act.b // 5 % 9] * 1000,
+        )
 
     def do_flood(self, act: Act) -> None:
         """Wish for more than a second takes."""
@@ -201,14 +214,21 @@ class Adversary(Rig):
             if order.rest:
                 self._trade(order.order_id, self._account(act.a), order.symbol, order.side, order.rest, act.c, order.limit_price)
 
-    def _trade(self, order_id: str, account: str, symbol: str, side: Any, quantity: Decimal, chance: int, price: Decimal | None = None) -> None:
+    def _trade(
+        self, order_id: str, account: str, symbol: str, side: Any, quantity: Decimal, chance: int, price: Decimal | None = None
+    ) -> None:
         base = symbol.removesuffix("USDT")
         price = ((price or self.price[symbol]) * (2000 + chance % 3 - 1) / 2000).quantize(CENT)
         value = quantity * price
-        fee, currency = (
-            (dec(0), "USDT"), ((value / 2500).quantize(CENT), "USDT"), ((quantity / 1000).quantize(CENT), base), ((value / 30000).quantize(CENT), "BNB"),
-            (-(value / 9000).quantize(CENT), "USDT"), (dec("0.01"), "BNB"),
-        )[chance % 6]  # fmt: skip
+        fees = (
+            ("0", "BNB" if chance % 4 == 0 else "USDT"),
+            (value / 2500, "USDT"),
+            (quantity / 1000, base),
+            (value / 30000, "BNB"),
+            (-value / 9000, "USDT"),
+            ("0.01", "BNB"),
+        )
+        fee, currency = Decimal(fees[chance % 6][0]).quantize(CENT), fees[chance % 6][1]
         fill = Fill("sim", f"t{self.number()}", account, symbol, order_id, side, price, quantity, fee, currency, self.now_ms)
         self.fills.append(fill)
         self.feed(fill)
@@ -244,7 +264,9 @@ class Adversary(Rig):
 
     def _say(self, account: str, command: Command, chance: int) -> None:
         """Give a command, seldom without a name or too late."""
-        self.command(account, command, user="" if chance % 11 == 0 else "ann", ts=self.now_ms - (90_000 if chance % 13 == 0 else 0))
+        self.command(
+            account, command, user="" if chance % 11 == 0 else "ann", ts=self.now_ms - (90_000 if chance % 13 == 0 else 0)
+        )
 
     def do_switch(self, act: Act) -> None:
         self._say(self._whom(act.a), Disable() if act.b % 4 == 0 else Enable(), act.c)
@@ -280,7 +302,12 @@ class Adversary(Rig):
     def do_service(self, act: Act) -> None:
         """Take an account out of service or back, or decide who may trade."""
         account = self._account(act.a)
-        commands = (CloseAccount(), OpenAccount("sim", "keys/two", dec(2), dec(5)), Promotion("heuristic", "SHADOW"), Promotion("heuristic", "LIVE"))
+        commands = (
+            CloseAccount(),
+            OpenAccount("sim", "keys/two", dec(2), dec(5)),
+            Promotion("heuristic", "SHADOW"),
+            Promotion("heuristic", "LIVE"),
+        )
         self._say("*" if act.b % 4 > 1 else account, commands[act.b % 4], act.c)
         if act.c % 3:
             self._say("*" if act.b % 4 > 1 else account, commands[act.b % 4 | 1], act.a)
@@ -296,7 +323,9 @@ class Adversary(Rig):
         if kind in ("ADJUSTMENT", "LIQUIDATION"):
             symbol = self._symbol(act.b)
             quantity = (amount / PRICES[symbol]).quantize(STEP)
-            body = body._replace(symbol=symbol, quantity=-quantity if act.b % 2 else quantity, price=self.price[symbol], amount=dec(0))
+            body = body._replace(
+                symbol=symbol, quantity=-quantity if act.b % 2 else quantity, price=self.price[symbol], amount=dec(0)
+            )
         self.feed(self._reversal(body) if kind == "ADJUSTMENT" and act.c % 2 else body)
         if kind == "ADJUSTMENT":
             self.adjusted = [*self.adjusted[-3:], (account, body.event_id)]
@@ -331,6 +360,10 @@ class Adversary(Rig):
         else:
             self.feed(Fill("sim", "", "alice", symbol, "x", "BUY", nan, dec(1), dec(0), "USDT", self.now_ms))
 
+    def do_resend(self, act: Act) -> None:
+        """Send something again that was sent a little while ago: the same record, by a producer that did not know it had arrived."""
+        self.feed(self.tape[-1 - act.a % min(12, len(self.tape))].body)
+
     def do_repeat(self, act: Act) -> None:
         """Forward a record again, as it stood or at a new place on the tape."""
         event = self.tape[-1]
@@ -357,9 +390,9 @@ def policy_document(changes: dict[str, dict[str, Any]]) -> str:
 
 
 WEIGHTS = {
-    "mark": 20, "gap": 2, "tick": 14, "wait": 2, "signal": 22, "flood": 2, "fill": 12, "fill_all": 8, "again": 2, "external": 2, "event": 6,
-    "answer": 4, "switch": 2, "trip": 1, "reset": 5, "policy": 3, "phase": 1, "manual": 4, "close": 2, "service": 1, "money": 4, "loop": 3,
-    "junk": 1, "repeat": 2,
+    "mark": 20, "gap": 2, "tick": 14, "wait": 3, "signal": 22, "flood": 2, "fill": 12, "fill_all": 8, "again": 2, "external": 2, "event": 6,
+    "answer": 4, "switch": 2, "trip": 1, "reset": 5, "policy": 2, "phase": 1, "manual": 4, "close": 2, "service": 1, "money": 4, "loop": 3,
+    "junk": 1, "repeat": 2, "resend": 2,
 }  # fmt: skip
 KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
 
@@ -368,4 +401,6 @@ def random_acts(seed: int, length: int, but_for: str = "") -> list[Act]:
     """Draw a tape by chance alone: longer ones than hypothesis would try."""
     chance = Random(seed)
     kinds = [kind for kind in KINDS if kind != but_for]
-    return [Act(chance.choice(kinds), chance.randrange(1000), chance.randrange(1000), chance.randrange(1000)) for _ in range(length)]
+    return [
+        Act(chance.choice(kinds), chance.randrange(1000), chance.randrange(1000), chance.randrange(1000)) for _ in range(length)
+    ]

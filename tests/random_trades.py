@@ -1,7 +1,7 @@
 """Random trades, by the thousand or by the million, through the desk's books and the reference at once.
 
-Decides: which trades: adds, partial closes, exact closes and flips on the grids an exchange has, with fees in the quote coin, in the base coin, in BNB
-with a price and without; funding, transfers and corrections in between. One seed gives one sequence. Leaves to others: how exact is exact enough
+Decides: which trades: adds, partial closes, exact closes and flips on the grids an exchange has, with fees in the quote coin, in the base coin, in
+BNB with a price and without; funding, transfers and corrections in between. One seed gives one sequence. Leaves to others: how exact is exact enough
 (invariants.books).
 """
 

@@ -6,7 +6,7 @@
 
     command = group("tape", "Look into tapes, check them, make them.", example="./qts tape info FILE")
 
-    @command.add("info", example="./qts tape info tests/tapes/quiet_day.tape")
+    @command.add("info", example="./qts tape info tests/tapes/quiet-day.tape")
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     def info(out: Output, file: Path) -> Answer:
         '''Tell what a tape holds.'''

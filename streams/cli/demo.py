@@ -22,7 +22,8 @@ from schemas.codec import Codec
 from schemas.registry import open_registry
 from streams.cli.command import single
 from streams.cli.demo_day import DAY_MS, MIDNIGHT_MS, Clock, Noted, Pace, Tally, accounts_of, demo_plan, pass_day, total_equity
-from streams.cli.demo_view import HONEST, Figures, Screen, money, stop
+from streams.cli.demo_view import HONEST, Figures, Screen
+from streams.cli.demo_words import money, stop
 from streams.cli.files import refuse_existing, written_to
 from streams.cli.output import Answer, Output
 from streams.desk.outputs import Decision
@@ -219,7 +220,7 @@ def _summary(console: Console, demo: Demo, answer: dict[str, object]) -> None:
     )
     codes = sorted(tally.refused.items(), key=lambda one: (-one[1], one[0]))
     if codes:
-        console.print("refused: " + ", ".join(f"{code}\u00a0{count:,}" for code, count in codes))
+        console.print("refused: " + ", ".join(f"{code} {count:,}" for code, count in codes))
     again = f"./qts demo --seed {demo.seed} --accounts {len(accounts)} --events {tally.events}"
     console.print(f"decisions_hash {answer['decisions_hash']}\nThe same again: {again}", soft_wrap=True)
 

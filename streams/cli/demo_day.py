@@ -192,6 +192,8 @@ LOOK_EVERY = 50
 """Events between two looks at the clock: about five milliseconds."""
 BLINK_S = 0.05
 """Longest wait between two looks."""
+LEAST_WAIT_S = 0.001
+"""A shorter wait might not move the clock at all."""
 
 
 def pass_day(
@@ -208,6 +210,6 @@ def pass_day(
         if not look() or pace.over:
             return
         while (ahead_s := pace.ahead_s(world.now_ms - MIDNIGHT_MS)) > 0:
-            pace.wait(min(ahead_s, BLINK_S))
+            pace.wait(min(max(ahead_s, LEAST_WAIT_S), BLINK_S))
             if not look():
                 return

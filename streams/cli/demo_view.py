@@ -16,19 +16,29 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.demo_day import DAY_MS, MIDNIGHT_MS, Tally, accounts_of, total_equity
+from streams.cli.demo_words import (
+    BARS,
+    DIM,
+    PLAIN_BARS,
+    STOPS,
+    drawdown,
+    levels_of,
+    money,
+    price_text,
+    signed,
+    spark,
+    stop,
+    stop_words,
+)
 from streams.desk.outputs import Decision, Portfolio
 from streams.desk.state import State
-from streams.desk.values import shown
 
 HONEST = "generated market · heuristic signals · no exchange"
 WIDE = 132
 """From this many columns on there are two side by side."""
 _HEAD = Style(color="white", bgcolor="grey23", bold=True)
-_DIM = Style(color="grey58")
 _VERDICTS = {"APPROVED": "green", "REFUSED": "yellow", "DROPPED": "yellow", "APPLIED": "cyan", "ALERT": "magenta"}
-_STOPS = {"ARMED": "green", "TRIPPED": "bold white on red", "COOLDOWN": "black on yellow"}
 _MODES = {"NORMAL": "green", "REDUCING": "yellow", "HALTED": "red"}
-_BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
 
 
 class Figures(NamedTuple):
@@ -142,7 +152,7 @@ def _head(now_ms: int, figures: Figures, accounts: list[Portfolio], size: Size) 
     room = max(4, width - len(left) - len(right))
     done = round(share * room)
     clock = Text(left, style="bold").append(("=" if plain else "━") * done, "dodger_blue1")
-    clock.append(("-" if plain else "━") * (room - done), "grey30").append(right, _DIM)
+    clock.append(("-" if plain else "━") * (room - done), "grey30").append(right, DIM)
     counts = Text(" ")
     worth, per_s = total_equity(accounts), tally.events / figures.passed_s if figures.passed_s > 0 else 0
     said = (
@@ -150,12 +160,12 @@ def _head(now_ms: int, figures: Figures, accounts: list[Portfolio], size: Size) 
         ("refused", f"{sum(tally.refused.values()):,}"), ("equity", money(worth)), ("events/s", f"{per_s / 1000:.1f}k"),
     )  # fmt: skip
     for name, value in said:
-        counts.append(f"{name} ", _DIM).append(f"{value} ", "bold")
+        counts.append(f"{name} ", DIM).append(f"{value} ", "bold")
     return Text("\n").join((title, clock, counts))
 
 
 def _speed(now_ms: int, passed_s: float) -> str:
-    return f"{(now_ms - MIDNIGHT_MS) / 1000 / passed_s:,.0f}× real time" if passed_s > 0.5 else "starting"
+    return f"{(now_ms - MIDNIGHT_MS) / 1000 / passed_s:,.0f} x real time" if passed_s > 0.5 else "starting"
 
 
 def _accounts(accounts: list[Portfolio], state: State, width: int, rows: int) -> Table:
@@ -172,36 +182,17 @@ def _accounts(accounts: list[Portfolio], state: State, width: int, rows: int) ->
             drawdown(account.drawdown_pct, phase.ess.drawdown_pct if phase else None, bar), stop(account), str(len(account.positions)),
         )  # fmt: skip
     if len(accounts) > rows:
-        table.add_row(Text(f"+ {len(accounts) - rows + 1} more", _DIM), "", "", "", "", "", "")
+        table.add_row(Text(f"+ {len(accounts) - rows + 1} more", DIM), "", "", "", "", "", "")
     every = state.stop
     left_s = -(-every.left_ms(state.now_ms, state.policy.total.cooldown_s) // 1000) if state.policy else 0
     together = total_equity(accounts)
     today_all = None if together is None else together - sum((account.day_start_equity for account in accounts), Decimal(0))
     word, held = every.state.value, sum(len(account.positions) for account in accounts)
     table.add_row(
-        Text("all", "bold"), "", Text(money(together), "bold"), signed(today_all), "", Text(_stop_words(word, left_s), _STOPS[word]),
+        Text("all", "bold"), "", Text(money(together), "bold"), signed(today_all), "", Text(stop_words(word, left_s), STOPS[word]),
         Text(str(held), "bold"),
     )  # fmt: skip
     return table
-
-
-def stop(account: Portfolio) -> Text:
-    """Write an emergency stop's state and the time left."""
-    return Text(_stop_words(account.ess_state, account.ess_left_s), _STOPS[account.ess_state])
-
-
-def _stop_words(state: str, left_s: int) -> str:
-    return f"{state} {left_s // 60:02d}:{left_s % 60:02d}" if left_s else state
-
-
-def drawdown(pct: Decimal | None, limit_pct: Decimal | None, width: int) -> Text:
-    """Draw a drawdown against the limit that trips the stop."""
-    if pct is None:
-        return Text("unknown", "magenta")
-    share = float(pct / limit_pct) if limit_pct else 0.0
-    filled = min(width, max(0, round(share * width)))
-    colour = "red" if share >= 0.8 else "yellow" if share >= 0.5 else "green"
-    return Text.assemble((f"{max(0.0, float(pct)):5.2f} % ", colour), ("|" * filled, colour), ("." * (width - filled), _DIM))
 
 
 def _markets(state: State, tally: Tally, rows: int, width: int, plain: bool) -> Table:
@@ -221,8 +212,8 @@ def _worth(worth: deque[Decimal], width: int, rows: int, plain: bool) -> Table |
     if not rows:
         return None
     table = _table(width, ("EQUITY OF ALL", "<", None))
-    levels = _levels(list(worth)[-(width - 1) :], rows * 8)
-    bars = _PLAIN_BARS if plain else _BARS
+    levels = levels_of(list(worth)[-(width - 1) :], rows * 8)
+    bars = PLAIN_BARS if plain else BARS
     for row in range(rows - 1, -1, -1):
         cells = (level - row * 8 for level in levels)
         table.add_row(Text("".join(bars[min(8, cell) - 1] if cell > 0 else " " for cell in cells), "dodger_blue1"))
@@ -265,40 +256,5 @@ def _decisions(recent: Sequence[Decision], rows: int, width: int) -> Table:
         kind = "bold red" if decision.kind == "ESS" else "white"
         about = {"EXIT": f"EXIT {decision.subject} ", "ALERT": ""}.get(decision.kind, f"{decision.kind} ")
         said = Text(f"{about}{decision.reason}", kind)
-        table.add_row(Text(f"{when:%H:%M:%S}", _DIM), decision.account, Text(decision.verdict, _VERDICTS[decision.verdict]), said)
+        table.add_row(Text(f"{when:%H:%M:%S}", DIM), decision.account, Text(decision.verdict, _VERDICTS[decision.verdict]), said)
     return table
-
-
-def money(value: Decimal | None) -> str:
-    """Write money for people."""
-    return "unknown" if value is None else format(Decimal(shown(value)), ",")
-
-
-def signed(value: Decimal | None) -> Text:
-    """Write a gain or a loss."""
-    if value is None:
-        return Text("unknown", "magenta")
-    return Text(format(Decimal(shown(value)), "+,"), "green" if value >= 0 else "red")
-
-
-def price_text(price: Decimal | None) -> str:
-    """Write a price with as many places as a column has room for."""
-    if price is None:
-        return "-"
-    places = 2 if abs(price) >= 100 else 4 if abs(price) >= 1 else 6
-    return f"{price:,.{places}f}"
-
-
-def spark(values: Iterable[Decimal], width: int, plain: bool) -> str:
-    """Draw a curve in one line, as many of the newest values as there is room for."""
-    bars = _PLAIN_BARS if plain else _BARS
-    return "".join(bars[level - 1] for level in _levels(list(values)[-width:], 8))
-
-
-def _levels(values: Sequence[Decimal], steps: int) -> list[int]:
-    """Scale values to 1 … steps."""
-    if not values:
-        return []
-    low, high = min(values), max(values)
-    spread = high - low
-    return [1 + int((value - low) * (steps - 1) / spread) if spread else steps // 2 for value in values]

@@ -4,6 +4,7 @@ Decides: the table of commands (each imported only when it is called, so that --
 command is made (streams.cli.command, one page: read it before adding one), what it does (its own module).
 """
 
+import io
 import os
 import sys
 import traceback
@@ -108,7 +109,10 @@ def _ended(arguments: Sequence[str]) -> int:
 
 
 def run() -> None:
-    """Run as a program."""
+    """Run as a program. What a terminal cannot write is shown as a question mark: no sign is worth an end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(main(sys.argv[1:]))
 
 

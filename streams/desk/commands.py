@@ -77,7 +77,8 @@ def _new(turn: Turn, account: Account | None, control: Control) -> bool:
     if seen is Seen.REPEAT:
         turn.fate = Fate.DUPLICATE
         return False
-    memory.remember(key, control.ts, turn.now_ms, KEEP_MS if account is None else ACCOUNT_KEEP_MS)
+    # Commands that only make things safer may come from a clock that is ahead: it must not make the present old.
+    memory.remember(key, min(control.ts, turn.now_ms), turn.now_ms, KEEP_MS if account is None else ACCOUNT_KEEP_MS)
     if control.account == EVERY_ACCOUNT:
         turn.state.control_position = max(turn.state.control_position, turn.event.source_offset)
     elif account is not None:
@@ -164,7 +165,7 @@ def _open(turn: Turn, account: Account | None, control: Control, command: OpenAc
         control.account, command.venue, command.credentials, command.leverage, balance, balance, balance, turn.now_ms // 86_400_000, balance
     )
     account.control_position = turn.event.source_offset
-    account.inputs_seen.remember(f"C:{control.control_id}", control.ts, turn.now_ms, ACCOUNT_KEEP_MS)
+    account.inputs_seen.remember(f"C:{control.control_id}", min(control.ts, turn.now_ms), turn.now_ms, ACCOUNT_KEEP_MS)
     turn.state.accounts[control.account] = account
     turn.state.index.cash += balance
     turn.state.index.transfers += balance
@@ -173,7 +174,7 @@ def _open(turn: Turn, account: Account | None, control: Control, command: OpenAc
 
 def _close(turn: Turn, account: Account, control: Control, symbol: str | None) -> None:
     cancel_risk(turn, account, "CLOSE", symbol)
-    held = [name for name in sorted(account.positions) if symbol in (None, name)]
+    held = [name for name, position in sorted(account.positions.items()) if symbol in (None, name) and not position.dust]
     if not held:
         turn.refuse(account, COMMAND, control.control_id, f"NO_POSITION symbol={symbol or 'any'}")
         return
@@ -186,7 +187,7 @@ def _order(turn: Turn, account: Account, control: Control, command: ManualOrder)
     """Take an operator's order through the gates like any other."""
     state = turn.state
     position = account.positions.get(command.symbol)
-    against = position is not None and position.quantity and (position.quantity > ZERO) == (command.side == "SELL")
+    against = position is not None and not position.dust and (position.quantity > ZERO) == (command.side == "SELL")
     request = Request(
         state, account, turn.now_ms, control.ts, command.symbol, command.side, command.type, not (command.reduce_only or against),
         command.quantity, command.limit_price, command.stop_price, phase=state.phase_of(account), mark=state.marks.get(command.symbol),

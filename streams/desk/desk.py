@@ -84,7 +84,7 @@ def _in_turn(state: State, event: TapeEvent) -> bool:
 
 
 def _on_unreadable(turn: Turn, body: Unreadable) -> None:
-    turn.bury(body.error, body.detail, body.raw, body.schema_id)
+    turn.bury(body.error, body.detail, body.schema_id)
 
 
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {

@@ -11,7 +11,8 @@ from streams.desk import gates, portfolio
 from streams.desk.approval import approve
 from streams.desk.cancelling import cancel, cancel_risk
 from streams.desk.messages import Mark
-from streams.desk.request import Request, listed
+from streams.desk.plans import mark_as_dust
+from streams.desk.request import Request
 from streams.desk.state import Account, OpenOrder, Position
 from streams.desk.timers import retry_ms
 from streams.desk.turn import Turn
@@ -74,9 +75,7 @@ def work(turn: Turn, account: Account, position: Position) -> None:
     if not isinstance(answer, str):
         return
     if answer == "QUANTITY_MIN" and not pending:
-        position.dust, position.exiting, position.plan = True, "", None
-        turn.moved(account)
-        turn.alert(account, position.symbol, "DUST " + listed(quantity=position.quantity))
+        mark_as_dust(turn, account, position)
     else:
         position.exit_after_ms = turn.now_ms + retry_ms(turn.state, account)
         turn.moved(account)

@@ -39,6 +39,7 @@ def on_fill(turn: Turn, fill: Fill) -> None:
     held = account.positions.get(fill.symbol)
     adds = held is not None and (held.quantity > ZERO) == (fill.side == "BUY")
     plans.take_on(turn, account, fill.symbol, fill.price, plan if adds else None)
+    plans.set_aside_dust(turn, account, fill.symbol)
     turn.moved(account)
 
 

@@ -248,7 +248,10 @@ Body = Signal | Mark | Instrument | Control | AccountEvent | OrderEvent | Fill |
 
 
 class TapeEvent(NamedTuple):
-    """One input in the tape's order: where it stands, when it was sequenced, where it came from, what it says."""
+    """One input in the tape's order: where it stands, when it was sequenced, where it came from, what it says.
+
+    raw: its bytes as its producer wrote them, for a dead letter; empty where it never was bytes.
+    """
 
     offset: int
     stamp_ms: int
@@ -256,3 +259,4 @@ class TapeEvent(NamedTuple):
     partition: int
     source_offset: int
     body: Body
+    raw: bytes = b""

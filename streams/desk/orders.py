@@ -8,6 +8,7 @@ from streams.desk.cancelling import cancel
 from streams.desk.memory import Seen
 from streams.desk.messages import OrderEvent
 from streams.desk.outputs import Fate
+from streams.desk.plans import set_aside_dust
 from streams.desk.state import Account, ClosedOrder, OpenOrder
 from streams.desk.timers import order_due_ms
 from streams.desk.turn import Turn
@@ -40,6 +41,7 @@ def on_order_event(turn: Turn, event: OrderEvent) -> None:
         turn.refuse(account, "ORDER", event.order_id, f"{code} kind={event.kind}")
     elif event.kind in _ENDS:
         close(turn, account, order, event.kind)
+        set_aside_dust(turn, account, order.symbol)
     else:
         _still_open(turn, account, order, event.kind)
 

@@ -6,10 +6,11 @@ nobody planned it. A position without a stop is a risk without a limit, so there
 
 from decimal import Decimal
 
+from streams.desk.request import listed
 from streams.desk.state import Account, Plan, Position
 from streams.desk.timers import HOLD, SHOW, next_show_ms, set_timer
 from streams.desk.turn import Turn
-from streams.desk.values import FINEST_PRICE, HUNDRED, ZERO, money_quotient, steps_ceiling, steps_floor
+from streams.desk.values import FINEST_PRICE, HUNDRED, ZERO, money_quotient, round_down, steps_ceiling, steps_floor
 
 
 def take_on(turn: Turn, account: Account, symbol: str, price: Decimal, plan: Plan | None = None) -> None:
@@ -27,6 +28,32 @@ def take_on(turn: Turn, account: Account, symbol: str, price: Decimal, plan: Pla
     elif plan is not None:
         tighter = max if position.quantity > ZERO else min
         position.plan.stop = tighter(position.plan.stop, plan.stop)
+
+
+def set_aside_dust(turn: Turn, account: Account, symbol: str) -> None:
+    """Note that what is left of a position is too small for any order, where nothing is under way that could change it."""
+    position, instrument = account.positions.get(symbol), turn.state.instruments.get(symbol)
+    if position is None or position.dust or instrument is None or any(order.symbol == symbol for order in account.orders.values()):
+        return
+    least = max(instrument.min_quantity, instrument.step_size)
+    if round_down(abs(position.quantity), instrument.step_size) < least:
+        mark_as_dust(turn, account, position)
+
+
+def mark_as_dust(turn: Turn, account: Account, position: Position) -> None:
+    """Hold a position from now on as if it were not there."""
+    position.dust, position.exiting, position.plan = True, "", None
+    turn.moved(account)
+    turn.alert(account, position.symbol, "DUST " + listed(quantity=position.quantity))
+
+
+def plan_the_unplanned(turn: Turn, account: Account) -> None:
+    """Give a plan to positions that came while no limits were known to plan by."""
+    for position in list(account.positions.values()):
+        if position.plan is None and not position.dust:
+            mark = turn.state.marks.get(position.symbol)
+            price = mark.mark if mark else money_quotient(position.cost, position.quantity)
+            take_on(turn, account, position.symbol, steps_floor(price, FINEST_PRICE))
 
 
 def copied(plan: Plan, price: Decimal, now_ms: int) -> Plan:

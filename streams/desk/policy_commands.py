@@ -7,6 +7,7 @@ read changes nothing: the last good one stays, and grows stale.
 from typing import Final
 
 from streams.desk.messages import Control, PhaseChange, PolicyUpdate, Promotion, VersionChange
+from streams.desk.plans import plan_the_unplanned
 from streams.desk.policy import Policy
 from streams.desk.policy_check import PolicyError, document_hash, parse_policy
 from streams.desk.ranges import signature
@@ -63,11 +64,17 @@ def _policy(turn: Turn, control: Control, update: PolicyUpdate) -> None:
             turn.refuse(None, COMMAND, control.control_id, f"POLICY_INVALID version={update.version} phase in use is missing: {missing[0]}")
             return
         state.policy, state.policy_document = parsed, update.document
-        for account in state.accounts.values():
-            turn.moved(account)
+        _under_other_limits(turn, list(state.accounts))
     state.policy_ms = max(state.policy_ms, min(control.ts, turn.now_ms))
     state.unshown = True
     _applied(turn, None, control, f"POLICY version={update.version} hash={update.hash}")
+
+
+def _under_other_limits(turn: Turn, names: list[str]) -> None:
+    """Look at accounts again: other limits have other distances, and what could not be planned before now can."""
+    for name in sorted(names):
+        plan_the_unplanned(turn, turn.state.accounts[name])
+        turn.moved(turn.state.accounts[name])
 
 
 def _phase(turn: Turn, account: Account | None, control: Control, change: PhaseChange) -> None:
@@ -82,11 +89,8 @@ def _phase(turn: Turn, account: Account | None, control: Control, change: PhaseC
     else:
         account.phase_since_ms = account.phase_since_ms if account.phase == change.phase else turn.now_ms
         account.phase = change.phase
-        turn.moved(account)
+    _under_other_limits(turn, list(state.accounts) if account is None else [account.account])
     _applied(turn, account, control, f"PHASE phase={change.phase} override={change.override}")
-    if account is None:
-        for one in state.accounts.values():
-            turn.moved(one)
 
 
 def _phase_refusal(turn: Turn, account: Account | None, change: PhaseChange) -> str:

@@ -83,14 +83,15 @@ def charge_fee(state: State, account: Account, fill: Fill) -> bool:
     A fee in the base coin makes the position smaller: the fee's quantity leaves at the fill's price and its value is the fee.
     A fee in a coin without a mark is owed until there is one; False where more coins are owed than anybody takes fees in.
     """
+    if not fill.fee:
+        return True
     instrument = state.instruments.get(fill.symbol)
     quote = instrument.quote if instrument else "USDT"
     if fill.fee_currency == quote:
         _expense(state, account, fill.fee)
         return True
     if instrument is not None and fill.fee_currency == instrument.base:
-        if fill.fee:
-            trade(state, account, fill.symbol, -fill.fee, fill.price)
+        trade(state, account, fill.symbol, -fill.fee, fill.price)
         _expense(state, account, fill.fee * fill.price)
         return True
     priced_in = f"{fill.fee_currency}{quote}"

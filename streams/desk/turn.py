@@ -6,7 +6,7 @@ others: what to say.
 
 import hashlib
 
-from streams.desk.messages import EVERY_ACCOUNT, TapeEvent
+from streams.desk.messages import EVERY_ACCOUNT, TapeEvent, Unreadable
 from streams.desk.outputs import Check, DeadLetter, Decision, Fate, Kind, Output, Verdict
 from streams.desk.state import Account, State
 from streams.desk.values import text
@@ -77,11 +77,12 @@ class Turn:
         self.fate = Fate.REFUSED
         self.decide(account, kind, subject, "REFUSED", reason, checks)
 
-    def bury(self, error: str, detail: str, raw: bytes = b"", schema_id: int | None = None) -> None:
-        """Put the event's record aside as a dead letter, and let that be its fate."""
+    def bury(self, error: str, detail: str, schema_id: int | None = None) -> None:
+        """Put the event's record aside as a dead letter, with its bytes, and let that be its fate."""
         self.fate = Fate.DEAD_LETTER
         event = self.event
         place = (event.offset, len(self.outputs), event.topic, event.partition, event.source_offset)
+        raw = event.raw or (event.body.raw if isinstance(event.body, Unreadable) else b"")
         self.outputs.append(DeadLetter(*place, error, detail, schema_id, raw, self.now_ms))
 
     def alert(self, account: Account | None, subject: str, reason: str) -> None:

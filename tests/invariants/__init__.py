@@ -2,11 +2,14 @@
 
 from tests.adversary import Observer
 from tests.invariants.books import BooksBalance
-from tests.invariants.in_flight import OrdersInFlight, ReducingOnlyReduces, StopHolds
-from tests.invariants.said import EveryInputHasOneFate, SaidHangsTogether
+from tests.invariants.in_flight import DrawdownIsWatched, OrdersInFlight, ReducingOnlyReduces, StopHolds
+from tests.invariants.said import EveryInputHasOneFate, NothingIsDoneTwice, SaidHangsTogether, SignalsAreThrottled
 
 
 def everything() -> list[Observer]:
     """Give all observers; who mirrors the orders comes before those who ask it."""
     orders = OrdersInFlight()
-    return [orders, BooksBalance(), StopHolds(orders), ReducingOnlyReduces(orders), SaidHangsTogether(), EveryInputHasOneFate()]
+    return [
+        orders, BooksBalance(), StopHolds(orders), DrawdownIsWatched(), ReducingOnlyReduces(orders), SaidHangsTogether(), EveryInputHasOneFate(),
+        NothingIsDoneTwice(), SignalsAreThrottled(),
+    ]  # fmt: skip

@@ -12,18 +12,16 @@ from streams.desk.messages import AccountEvent, Fill, Mark, TapeEvent
 from streams.desk.outputs import Fate
 from streams.desk.state import Account, State
 from streams.desk.values import exact
+from tests.adversary import Observer
 from tests.reference_books import NEAR, ReferenceBooks
 
 
-class BooksBalance:
+class BooksBalance(Observer):
     """Keeps reference books of every account."""
 
     def __init__(self) -> None:
         self.books: dict[str, ReferenceBooks] = {}
         self.adjustments: dict[tuple[str, str], tuple[str | None, Decimal, Decimal, Decimal]] = {}
-
-    def before(self, state: State, event: TapeEvent) -> None:
-        """Nothing to remember: the books are a function of the inputs."""
 
     def after(self, event: TapeEvent, outcome: Outcome) -> None:
         """Book what was applied, and compare whose books it moved."""
@@ -77,14 +75,18 @@ def assert_books(state: State, account: Account, books: ReferenceBooks, offset: 
     where = f"{account.account} at offset {offset}"
     held = {symbol: Fraction(position.quantity) for symbol, position in account.positions.items()}
     assert held == {symbol: quantity for symbol, quantity in books.quantity.items() if quantity}, where
-    booked = (account.fees, account.funding, account.transfers, account.adjusted)
-    assert booked == (books.fees, books.funding, books.transfers, books.adjusted), where
+    for name in ("fees", "funding", "transfers", "adjusted"):
+        assert getattr(account, name) == getattr(books, name), f"{where}: {name}"
     assert account.fees_owed == {coin: quantity for coin, quantity in books.owed.items() if quantity}, where
     with exact():
-        assert account.cash == account.opening + account.realised - account.fees + account.funding + account.transfers + account.adjusted, where
+        assert (
+            account.cash
+            == account.opening + account.realised - account.fees + account.funding + account.transfers + account.adjusted
+        ), where
         equity = portfolio.equity(state, account)
     if books.flat:
-        assert (account.cash, account.realised) == (books.cash, books.realised), where
+        assert account.cash == books.cash, where
+        assert account.realised == books.realised, where
     assert abs(Fraction(account.realised) - books.realised) <= NEAR, where
     for symbol, position in account.positions.items():
         assert abs(Fraction(position.cost) / Fraction(position.quantity) - books.entry[symbol]) <= NEAR, f"{where} {symbol}"

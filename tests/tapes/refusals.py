@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+from streams.desk.account_events import ADJUSTMENTS_MAX
 from streams.desk.desk import Outcome, step
 from streams.desk.messages import (
     CloseAccount,
     ClosePosition,
     Disable,
     Enable,
+    EquityReport,
     ManualOrder,
     OpenAccount,
     PhaseChange,
@@ -25,9 +27,10 @@ from streams.desk.messages import (
     Trip,
     VersionChange,
 )  # fmt: skip
-from streams.desk.outputs import Output
+from streams.desk.outputs import DeadLetter, Output
 from streams.desk.policy_check import canonical, document_hash
 from streams.desk.policy_commands import SOURCES_MAX
+from streams.desk.portfolio import COINS_OWED_MAX
 from streams.desk.state import DESK_VERSION, State, new_state
 from streams.simulation.policies import PHASE, document
 from tests.desk_kit import SYMBOLS, Rig, codes, dec, one_order
@@ -70,6 +73,12 @@ class Refused:
         if code not in codes(outputs):
             raise AssertionError(f"{code} was expected, {codes(outputs)} was said")
         self.said.append(code)
+
+    def buried(self, error: str, outputs: list[Output]) -> None:
+        """Note a dead letter; it has to be among what was just said."""
+        if error not in [output.error for output in outputs if isinstance(output, DeadLetter)]:
+            raise AssertionError(f"{error} was expected, {outputs} was said")
+        self.said.append(error)
 
     def open(self, name: str, phase: str = "", balance: str = "10000", leverage: str = "10") -> str:
         """Open an account that may trade, in a phase of its own where one is named."""
@@ -280,6 +289,33 @@ def reports(at: Refused) -> None:
     at.no("ACCOUNT_IN_DOUBT", at.signal(account, symbol="ETHUSDT"))
 
 
+def feeds(at: Refused) -> None:
+    """Feed what cannot be true or comes late: dead letters, each with its code."""
+    rig, account = at.rig, at.open("feeds")
+    at.buried("MARK_INVALID", rig.mark("BTCUSDT", "100", low="101"))
+    at.buried("MARK_LATE", rig.mark("BTCUSDT", "100", ts=rig.now_ms - 10_000))
+    at.buried("INSTRUMENT_INVALID", rig.instrument("BTCUSDT", tick_size=dec(0)))
+    at.buried("INSTRUMENT_LATE", rig.instrument("BTCUSDT", ts=rig.now_ms - 60_000))
+    at.buried("ORDER_EVENT_INVALID", rig.event("q1-nobody", "CANCELLED", account, ts=0))
+    report = EquityReport("r1", 7, 1, rig.state.second, dec(1), dec(1), 1, True, rig.now_ms)
+    at.buried("REPORT_INVALID", rig.feed(report))
+
+
+def full_books(at: Refused) -> None:
+    """Correct and charge more than an account's books hold, and leave a rest too small to sell."""
+    rig, account = at.rig, at.open("books")
+    at.no("ADJUSTED", rig.money("ADJUSTMENT", "1", account, event_id="first"))
+    at.no("ADJUSTMENT_REVERSED", rig.money("ADJUSTMENT", "-1", account, reverses="first"))
+    for _ in range(ADJUSTMENTS_MAX):
+        rig.money("ADJUSTMENT", "0.01", account)
+    at.no("ADJUSTMENTS_FULL", rig.money("ADJUSTMENT", "0.01", account))
+    dusty, owing = at.open("dusty"), at.open("owing")
+    at.no("DUST", rig.fill("nobodys-order", "0.0005", account=dusty) + rig.tick())
+    for number in range(COINS_OWED_MAX):
+        rig.fill("nobodys-order", "0.01", account=owing, fee=dec(1), fee_currency=f"COIN{number}")
+    at.no("FEE_COINS_FULL", rig.fill("nobodys-order", "0.01", account=owing, fee=dec(1), fee_currency="COINS"))
+
+
 def time_passes(at: Refused) -> None:
     """Let nobody confirm the policy, and let reports come after their ids have been forgotten."""
     rig, account = at.rig, at.open("last")
@@ -292,13 +328,17 @@ def time_passes(at: Refused) -> None:
     rig.event("q1-nobody", "CANCELLED", account)
     at.no("FILL_TOO_OLD", rig.fill(order, "1", ts=early_ms))
     at.no("ACCOUNT_EVENT_TOO_OLD", rig.money("DEPOSIT", "5", account, ts=early_ms))
+    rig.tick()
+    rig.command("*", policy())
+    at.no("POLICY_FRESH", rig.tick())
 
 
 def every_refusal() -> tuple[State, Iterator[tuple[TapeEvent, Outcome]], list[str]]:
     """Ask for everything that is refused: where to start, what to step, and which codes that gives."""
     at = Refused()
     for chapter in (
-        without_policy, get_ready, signals, throttle, manual_orders, limits, commands, policies, emergency_stop, reports, time_passes,
+        without_policy, get_ready, signals, throttle, manual_orders, limits, commands, policies, emergency_stop, reports, feeds,
+        full_books, time_passes,
     ):  # fmt: skip
         chapter(at)
         at.rig.tick()

@@ -6,7 +6,14 @@ import time
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from schemas.registry import BundledRegistry
+from streams.desk.desk import step
+from streams.replay.hashes import decisions_hash
+from streams.replay.replay import recorded, starting_state
+from streams.replay.tape_file import TapeReader
 from tests.integration.kafka_server import Kafka
+from tests.tapes.build import path_of
+from tests.tapes_fixture import ReplayByName
 
 pytestmark = pytest.mark.kafka
 
@@ -69,3 +76,18 @@ def test_a_topic_is_never_made_by_merely_naming_it(kafka: Kafka) -> None:
     asked = kafka.admin.list_topics(topic="nobody-made-this", timeout=10).topics["nobody-made-this"]
     assert asked.error is not None
     assert "nobody-made-this" not in kafka.admin.list_topics(timeout=10).topics
+
+
+def test_a_tape_that_went_through_kafka_gives_the_same_decisions(kafka: Kafka, replay: ReplayByName) -> None:
+    name = "quiet-day"
+    with TapeReader(path_of(name)) as tape:
+        codec = tape.codec(BundledRegistry())
+        state = starting_state(tape, codec)
+        values = [one.event for one in recorded(tape)]
+    topic = kafka.new_topic("tape-replayed", PARTITIONS)
+
+    written(kafka, topic, {2: values})
+
+    for offset, value in read(kafka, topic, 2, len(values)):
+        step(state, codec.decode_event(value, offset))
+    assert decisions_hash(state) == replay(name).decisions_hash

@@ -182,6 +182,51 @@ def test_ends_with_its_code_and_changes_nothing_else(busy: Rig, case: Case) -> N
     assert substance(busy.state) == before
 
 
+@pytest.mark.parametrize(
+    "body", [MARK, INSTRUMENT, FILL, ORDER_EVENT, ACCOUNT_EVENT, CONTROL, REPORT], ids=lambda body: type(body).__name__
+)
+@pytest.mark.parametrize(("ts", "passes"), [(1_420_070_400_000, True), (NOW_MS + 5_000, True), (NOW_MS + 5_001, False)])
+def test_a_producers_clock_may_be_five_seconds_ahead_and_not_more(body: Any, ts: int, passes: bool) -> None:
+    if isinstance(body, Mark | Instrument):
+        body = body._replace(symbol="NEWUSDT")  # the desk has nothing newer of it
+    rig = Rig().ready()
+    outputs = rig.feed(body._replace(ts=ts))
+    said = {one.error for one in outputs if isinstance(one, DeadLetter)} | {one.code for one in decisions(outputs)}
+    assert any(code.endswith("_INVALID") for code in said) is not passes
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        MARK._replace(mark_id="m" * 128),
+        MARK._replace(bid=dec(100), ask=dec(100)),
+        MARK._replace(depth=dec(0)),
+        MARK._replace(funding_rate=dec("0.9999999999")),
+        MARK._replace(funding_rate=dec("-0.9999999999")),
+        MARK._replace(low=dec(100), high=dec(100)),
+        MARK._replace(high=dec("999999999999999.9999999999")),
+        SIGNAL._replace(signal_id="s" * 128),
+        SIGNAL._replace(model_scores={"m" * 128: 0.5}),
+        SIGNAL._replace(model_scores={f"m{number}": -0.5 for number in range(64)}),
+        SIGNAL._replace(confidence=dec(1), model_agreement=dec(1)),
+        INSTRUMENT._replace(min_notional=dec(0), price_down_ratio=dec(0)),
+        INSTRUMENT._replace(max_quantity=INSTRUMENT.min_quantity),
+        FILL._replace(price=dec("0.0000000001"), quantity=dec("0.0000000001")),
+    ],
+)
+def test_what_is_just_possible_is_taken(body: Body) -> None:
+    rig = Rig().ready()
+    rig.feed(body)
+    assert rig.last.fate is Fate.APPLIED
+
+
+def test_a_report_may_be_of_a_second_just_begun() -> None:
+    for second, fate in ((NOW_MS // 1000 + 5, Fate.APPLIED), (NOW_MS // 1000 + 6, Fate.DEAD_LETTER)):
+        rig = Rig().ready()
+        rig.feed(REPORT._replace(second=second))
+        assert rig.last.fate is fate
+
+
 def test_an_unreadable_record_keeps_its_bytes_its_place_and_what_is_known_of_it() -> None:
     rig = Rig().ready()
     rig.offset = 41
@@ -190,10 +235,22 @@ def test_an_unreadable_record_keeps_its_bytes_its_place_and_what_is_known_of_it(
     assert letter == DeadLetter(42, 0, "signals", 3, 17, "UNKNOWN_SCHEMA", "id 999", 999, body.raw, rig.now_ms)
 
 
-def test_a_lost_fill_is_said_to_its_account() -> None:
-    rig = Rig().ready()
-    said = decisions(rig.feed(FILL._replace(price=dec(0))))
-    assert [(one.account, one.kind, one.code) for one in said] == [("alice", "ALERT", "FILL_INVALID")]
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(FILL._replace(price=dec(0)), "FILL_INVALID"), (ACCOUNT_EVENT._replace(price=dec(0)), "ACCOUNT_EVENT_INVALID")],
+)
+def test_what_is_lost_to_the_books_is_said_to_its_account(body: Body, code: str) -> None:
+    said = decisions(Rig().ready().feed(body))
+    assert [(one.account, one.kind, one.code) for one in said] == [("alice", "ALERT", code)]
+
+
+@pytest.mark.parametrize("body", [FILL, ACCOUNT_EVENT])
+def test_what_names_nobody_we_know_is_said_to_everybody(body: Any) -> None:
+    outputs = Rig().ready().feed(body._replace(account="nobody"))
+    said = decisions(outputs)
+    assert isinstance(outputs[0], DeadLetter)
+    assert outputs[0].detail == "account=nobody"
+    assert [(one.account, one.kind, one.code) for one in said] == [("*", "ALERT", "UNKNOWN_ACCOUNT")]
 
 
 class TestTwice:
@@ -217,6 +274,14 @@ class TestTwice:
         assert rig.last.fate is Fate.DUPLICATE
         after = records(rig.state)
         assert (after["accounts"], after["shared"]) == (before["accounts"], before["shared"])
+
+    def test_what_has_no_id_is_dropped_by_its_place(self) -> None:
+        rig = Rig().ready()
+        body = Unreadable("NOT_AVRO", "", None, b"{}")
+        rig.feed(body, "signals", 10**6)
+        assert rig.feed(body, "signals", 10**6) == []
+        assert rig.last.fate is Fate.DUPLICATE
+        assert len(rig.feed(body, "signals", 10**6 + 1)) == 1
 
     def test_a_tape_offset_again_is_dropped_unseen(self) -> None:
         rig = Rig().ready()

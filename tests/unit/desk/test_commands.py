@@ -107,6 +107,15 @@ class TestOnce:
             assert rig.last.fate is Fate.DUPLICATE
         assert (rig.state.enabled, rig.account().enabled) == (True, True)
 
+    @pytest.mark.parametrize("ts", [0, 10**13])
+    def test_a_command_from_the_future_does_not_make_the_present_old(self, rig: Rig, ts: int) -> None:
+        rig.command("alice", Disable(), ts=ts)
+        rig.now_ms += 3_600_001
+        rig.money("FUNDING", "1")
+        rig.fill("elsewhere", "1")
+        assert rig.last.fate is Fate.APPLIED
+        assert rig.account().doubt == ""
+
     def test_opening_an_account_twice_with_one_id_is_a_duplicate(self, rig: Rig) -> None:
         for _ in range(2):
             rig.command("bob", OPEN, control_id="open-bob")

@@ -109,6 +109,12 @@ class TestAFillThatDoesNotFit:
         assert held.plan is not None
         assert (held.quantity, held.plan.stop, held.plan.regime) == (dec(2), dec(96), "VOLATILE")
 
+    def test_its_stop_is_a_tick_away_at_least(self, rig: Rig) -> None:
+        rig.fill("by-hand", "2", "0.05", symbol="ETHUSDT")
+        plan = rig.account().positions["ETHUSDT"].plan
+        assert plan is not None
+        assert (plan.stop, plan.trail, plan.trail_step) == (dec("0.04"), dec("0.01"), dec("0.01"))
+
     @pytest.mark.parametrize("wrong", [{"symbol": "ETHUSDT"}, {"side": "SELL"}])
     @pytest.mark.parametrize("ended", [False, True])
     def test_of_another_symbol_or_side_than_its_order_is_not_counted_to_it(

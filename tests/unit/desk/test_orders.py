@@ -149,6 +149,12 @@ class TestALifetime:
 
 
 class TestWhatIsRememberedOfOldOrders:
+    def test_the_times_of_orders_are_of_the_last_ten_seconds_even_where_no_gate_counts_them(self, rig: Rig) -> None:
+        rig.open()
+        rig.account().order_times.extendleft([rig.now_ms - 10_000] * 50)
+        one_order(rig.mark("BTCUSDT", "98"))
+        assert len(rig.account().order_times) == 2
+
     def test_is_bounded(self, rig: Rig) -> None:
         ended = []
         for _ in range(CLOSED_ORDERS_MAX + 3):

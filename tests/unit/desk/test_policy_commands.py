@@ -161,6 +161,17 @@ class TestAPhase:
         rig.now_ms += DAY_MS
         assert self.change(rig, "b") == ["PHASE"]
 
+    def test_said_again_to_an_account_does_not_start_its_days_again_either(self) -> None:
+        rig = Rig().ready()
+        written = three_phases(a=14)
+        written["phases"]["phase3"] = document(SYMBOLS)["phases"]["phase3"]
+        rig.command("*", update(2, written))
+        self.change(rig, "a", True, "alice")
+        since_ms = rig.account().phase_since_ms
+        rig.now_ms += 13 * DAY_MS
+        self.change(rig, "a", False, "alice")
+        assert (rig.account().phase, rig.account().phase_since_ms) == ("a", since_ms)
+
     def test_none_is_leapt_over(self) -> None:
         rig = self.rig()
         self.change(rig, "a")

@@ -129,6 +129,10 @@ class TestFees:
         assert rig.account().cash == dec("9999.94")
         assert codes(rig.signal()) == ["LONG"]
 
+    def test_of_nothing_is_owed_to_nobody(self, rig: Rig) -> None:
+        rig.fill("elsewhere", "1", "100", fee=dec("0.0000"), fee_currency="XYZ")
+        assert rig.account().fees_owed == {}
+
     def test_a_rebate_is_a_fee_that_pays(self, rig: Rig) -> None:
         rig.fill("elsewhere", "1", "100", fee=dec("-0.01"))
         assert rig.account().cash == dec("10000.01")

@@ -73,6 +73,13 @@ class TestDrawdown:
         assert trips(rig.mark("BTCUSDT", "99.51")) == []
         assert trips(rig.mark("BTCUSDT", "99.5")) == ["DRAWDOWN"]
 
+    def test_the_high_water_mark_rises_with_money_too(self) -> None:
+        rig = holding("5.0")
+        rig.money("FUNDING", "1000")
+        assert rig.account().high_water == dec(11_000)
+        assert trips(rig.money("FUNDING", "-549.99")) == []
+        assert trips(rig.money("FUNDING", "-0.01")) == ["DRAWDOWN"]
+
     def test_counts_what_is_realised_too(self) -> None:
         rig = holding("5.0")
         rig.fill("elsewhere", quantity="50", price="90.01", side="SELL")

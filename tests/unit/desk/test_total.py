@@ -230,6 +230,18 @@ class TestSilence:
         desks.tick(4)
         assert [cause.partition(" ")[0] for cause in desks.asked] == ["REPORT_STALE"]
 
+    def test_so_is_silence_of_them_all(self) -> None:
+        desks = Partitions(2).hold()
+        desks.silent = {0, 1}
+        desks.tick(34)
+        assert [cause.partition(" ")[0] for cause in desks.asked] == ["REPORT_STALE"]
+
+    def test_nobody_with_anything_cannot_fall(self) -> None:
+        rig = Rig()
+        rig.policy()
+        rig.feed(EquityReport("r", 0, 1, rig.now_ms // 1000, dec(0), dec(0), 0, True, rig.now_ms))
+        assert decisions(rig.last.outputs) == []
+
     def test_an_account_that_cannot_be_valued_is_a_danger_too(self) -> None:
         desks = Partitions(2).hold()
         desks.rigs[1].fill("elsewhere", symbol="NEWUSDT", quantity="1", account="account1")

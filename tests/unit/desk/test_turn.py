@@ -74,7 +74,7 @@ CHANGES: list[Callable[[Rig], object]] = [
     lambda rig: rig.command("alice", Trip()),
     lambda rig: [rig.command("alice", Trip()), rig.command("alice", Reset(True))],
     lambda rig: rig.mark("BTCUSDT", "103"),
-    lambda rig: rig.mark("BTCUSDT", "98"),
+    lambda rig: rig.mark("BTCUSDT", "95"),
     lambda rig: rig.event(one_order(rig.signal("LONG", "ETHUSDT")), "UNKNOWN"),
     lambda rig: rig.money("ADJUSTMENT", "0"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.desk.messages import Disable, Reset, Trip
+from streams.desk.messages import Disable, Enable, Reset, Trip
 from streams.desk.outputs import Output, Portfolio
 from tests.desk_kit import SYMBOLS, Rig, dec, one_order, portfolios
 
@@ -119,6 +119,13 @@ class TestAllTogether:
         rig.command("*", Reset(True))
         one = shown(rig.tick(marks=QUIET), "*")[-1]
         assert (one.ess_state, one.ess_reset_count, one.mode) == ("ARMED", 1, "NORMAL")
+
+    @pytest.mark.parametrize(("commands", "mode"), [((), "HALTED"), ((Enable(),), "REDUCING")])
+    def test_without_a_policy_nothing_may_grow(self, commands: tuple[Enable, ...], mode: str) -> None:
+        rig = Rig()
+        for command in commands:
+            rig.command("*", command)
+        assert [one.mode for one in shown(rig.tick(60), "*")][-1] == mode
 
     def test_sums_equity_and_exposure(self) -> None:
         rig = Rig().ready("alice", "bob")

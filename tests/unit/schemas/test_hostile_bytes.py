@@ -202,7 +202,7 @@ def test_figures_out_of_all_range_are_read_for_the_desk_to_refuse() -> None:
     wild = MARK._replace(mark=Decimal("-99999999999999999999.9999999999"), ts=-(2**63))
     event = TapeEvent(1, 2**62, "marks", 0, -5, wild)
 
-    assert CODEC.decode_event(CODEC.encode_event(event), 1) == event
+    assert CODEC.decode_event(CODEC.encode_event(event), 1).body == wild
 
 
 def test_words_outside_a_vocabulary_are_read_for_the_desk_to_refuse() -> None:

@@ -98,7 +98,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(["phase1.yaml", "phase2.yaml", "phase3.yaml", "shared.yaml"]),
     cuts=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), st.one_of(PIECES, st.just(""))), min_size=1, max_size=4),

@@ -20,7 +20,14 @@ def answer_everything(rig: Adversary, seconds: int) -> None:
                 if order.order_id in rig.cancelled:
                     rig.event(order.order_id, "CANCELLED", name)
                 else:
-                    rig.fill(order.order_id, order.rest, str(rig.price[order.symbol]), account=name, symbol=order.symbol, side=order.side)
+                    rig.fill(
+                        order.order_id,
+                        order.rest,
+                        str(rig.price[order.symbol]),
+                        account=name,
+                        symbol=order.symbol,
+                        side=order.side,
+                    )
         rig.tick(1, {symbol: str(rig.price[symbol]) for symbol in MARKS})
 
 

@@ -39,6 +39,6 @@ def test_nobody_who_matters_is_missed_in_a_generated_market(seed: int) -> None:
 
 
 def test_nobody_who_matters_is_missed_in_a_flash_crash() -> None:
-    tape = [event for event, _ in islice(SCENARIOS["flash-crash"](seed=3).run(), 6_000)]
+    tape = [event for event, _ in islice(SCENARIOS["flash-crash"](3).run(), 6_000)]
 
     assert_nobody_was_missed(tape, "flash crash")

@@ -56,7 +56,9 @@ def test_what_is_written_again_only_when_it_changed_is_what_a_full_snapshot_says
     for event in recorded(random_acts(seed, 150, but_for="junk")):
         step(state, event)
         if event.offset % 3 == 0 or isinstance(event.body, Tick):
-            assert reusing.write(state) == SnapshotWriter(codec).write(state), f"an account changed without a new version at {event.offset}"
+            assert reusing.write(state) == SnapshotWriter(codec).write(state), (
+                f"an account changed without a new version at {event.offset}"
+            )
 
 
 @pytest.mark.parametrize("seed", [3, 4])

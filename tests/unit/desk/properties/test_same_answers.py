@@ -66,7 +66,9 @@ def test_a_record_forwarded_twice_is_a_duplicate_and_changes_nothing(acts: list[
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("context", [Context(prec=5, rounding=ROUND_UP), Context(prec=400, Emax=99, Emin=-99)], ids=["coarse", "fine"])
+@pytest.mark.parametrize(
+    "context", [Context(prec=5, rounding=ROUND_UP), Context(prec=400, Emax=99, Emin=-99)], ids=["coarse", "fine"]
+)
 def test_the_arithmetic_of_whoever_calls_is_not_used(seed: int, context: Context) -> None:
     tape = recorded(random_acts(seed, 200))
     middle = len(tape) // 2
@@ -111,7 +113,9 @@ def test_another_hash_seed_gives_the_same_decisions_and_the_same_state() -> None
     said = set()
     for seed in ("0", "1", "31337"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run([sys.executable, "-c", HASHED], env=environment, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-c", HASHED], env=environment, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
+        )
         said.add(done.stdout)
 
     assert len(said) == 1
