@@ -7,14 +7,13 @@ Leaves to others: acting on it (desk.approval).
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal
 
 from streams.desk import portfolio
 from streams.desk.emergency_stop import StopState
 from streams.desk.outputs import Check
 from streams.desk.request import Request, listed, rules_of
 from streams.desk.sizing import size_by_risk
-from streams.desk.state import Account, State
+from streams.desk.state import Account
 from streams.desk.values import HUNDRED, ZERO, round_down
 
 ORDER_RATE_WINDOW_MS = 10_000
@@ -291,13 +290,3 @@ REDUCING: tuple[Gate, ...] = (known, fresh, throttled, enabled, reduces, filtere
 """For a signal that reduces. The order rate is counted but never refuses it."""
 EXITING: tuple[Gate, ...] = (reduces, filtered)
 """For the desk's own exits and an operator's: they stay possible whatever is switched off, closed, tripped or stale."""
-
-
-def mode_of(state: State, account: Account) -> Literal["NORMAL", "REDUCING", "HALTED"]:
-    """Tell what an account may do: HALTED no signal at all, REDUCING only less, NORMAL anything the gates allow."""
-    if not (state.enabled and account.enabled and account.in_service):
-        return "HALTED"
-    phase = state.phase_of(account)
-    stale = phase is None or state.now_ms - state.policy_ms > phase.age.policy_s_max * 1000
-    doubtful = bool(account.adjustments or account.doubt or account.fees_owed)
-    return "REDUCING" if stale or doubtful or not (account.stop.armed and state.stop.armed) else "NORMAL"

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Literal
 
 from streams.desk import portfolio
-from streams.desk.gates import mode_of
 from streams.desk.messages import EVERY_ACCOUNT
+from streams.desk.modes import mode_of
 from streams.desk.outputs import Portfolio, PositionView
 from streams.desk.state import Account, Position, State
 from streams.desk.values import HUNDRED, ZERO, money_quotient, money_share

@@ -62,7 +62,7 @@ class TestEveryRegistry:
         event = tape_event(SIGNAL)
         codec = Codec(registry)
 
-        assert codec.decode_event(codec.encode_event(event), event.offset) == event
+        assert codec.decode_event(codec.encode_event(event), event.offset).body == event.body
 
     def test_an_unknown_id_is_an_undecodable_record(self, registry: Registry) -> None:
         with pytest.raises(Undecodable) as caught:

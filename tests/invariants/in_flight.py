@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from streams.desk import portfolio
 from streams.desk.desk import Outcome
-from streams.desk.gates import mode_of
 from streams.desk.messages import AccountEvent, Control, Fill, OrderEvent, TapeEvent
+from streams.desk.modes import mode_of
 from streams.desk.outputs import Cancel, Decision, Fate, Order
 from streams.desk.state import Account, State
 from streams.desk.values import ZERO, exact
@@ -102,8 +102,8 @@ class OrdersInFlight(Observer):
         assert all(state.now_ms - state.mark_ms[symbol] <= phase.age.mark_s_max * 1000 for symbol in symbols), (
             f"{where}: on stale prices"
         )
-        assert state.enabled and account.enabled and account.in_service, f"{where}: while switched off"
-        assert not (account.doubt or account.adjustments or account.fees_owed), f"{where}: while in doubt"
+        assert all((state.enabled, account.enabled, account.in_service)), f"{where}: while switched off"
+        assert not any((account.doubt, account.adjustments, account.fees_owed)), f"{where}: while in doubt"
         values = {}
         for symbol in used:
             longest, shortest = self.reach(account, symbol)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.desk import portfolio
-from streams.desk.gates import mode_of
 from streams.desk.messages import CloseAccount, Disable, Enable, ManualOrder, OpenAccount, PhaseChange, Promotion, Trip
+from streams.desk.modes import mode_of
 from streams.desk.values import exact
 from tests.desk_kit import SYMBOLS, Rig, cancels, codes, dec, decisions, one_order, orders
 
