@@ -51,10 +51,15 @@ OUTPUTS = (
 """What the desk says. Equity reports and the trip of the stop over all accounts come back as inputs."""
 
 STAGES = (
-    Stage("desk", (TAPE.name,), tuple(topic.name for topic in OUTPUTS), "one state a tape partition, as snapshots", "desk/desk.py"),
+    Stage(
+        "desk", (TAPE.name,), tuple(topic.name for topic in OUTPUTS), "one state a tape partition, as snapshots", "desk/desk.py"
+    ),
     Stage("snapshots", (), (), "the state as records, unchanged accounts by their bytes", "pipeline/snapshots.py"),
     Stage("replay", ("tape file",), ("hashes, differences",), "nothing", "replay/replay.py"),
 )
 
-TOPIC_OF = {record: topic.name for topic in INPUTS for record in topic.records} | {messages.EquityReport: "portfolio", messages.Tick: "ticks"}
+TOPIC_OF = {record: topic.name for topic in INPUTS for record in topic.records} | {
+    messages.EquityReport: "portfolio",
+    messages.Tick: "ticks",
+}
 """Where an input of the desk comes from, as the tape names its source. Ticks are the sequencer's own."""

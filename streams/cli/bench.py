@@ -35,7 +35,11 @@ command = group("bench", "Measure this machine.", example="./qts bench desk --ev
 @command.add("desk", example="./qts bench desk\n./qts bench desk --events 200000 --json")
 @click.option("--events", default=2_000_000, show_default=True, type=click.IntRange(min=20_000), help="Events of the bench tape.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the bench tape.")
-@click.option("--tape", type=click.Path(dir_okay=False, path_type=Path), help="Keep the bench tape here, and use it where it is there already.")
+@click.option(
+    "--tape",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the bench tape here, and use it where it is there already.",
+)
 def desk(out: Output, events: int, seed: int, tape: Path | None) -> Answer:
     """Measure the desk: replay beside decoding, growth with the number of accounts, snapshots, memory."""
     registry = open_registry(None)

@@ -93,7 +93,9 @@ def _adjust(turn: Turn, account: Account, event: AccountEvent) -> None:
             turn.alert(account, event.event_id, "ADJUSTMENTS_FULL " + listed(adjustments_max=ADJUSTMENTS_MAX))
             return
         account.adjustments[event.event_id] = Adjustment(event.symbol or "", event.quantity, event.price, event.amount)
-        turn.alert(account, event.event_id, "ADJUSTED " + listed(symbol=event.symbol, quantity=event.quantity, amount=event.amount))
+        turn.alert(
+            account, event.event_id, "ADJUSTED " + listed(symbol=event.symbol, quantity=event.quantity, amount=event.amount)
+        )
         return
     undone = account.adjustments.pop(event.reverses, None)
     if undone is None:

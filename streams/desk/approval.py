@@ -27,7 +27,15 @@ def approve(turn: Turn, request: Request, through: tuple[gates.Gate, ...], kind:
                 turn.refuse(request.account, kind, subject, reason, tuple(checks))
             return check.code
     order = _order(turn, request, subject)
-    turn.decide(request.account, kind, subject, "APPROVED", f"{purpose} symbol={order.symbol} side={order.side}", tuple(checks), order.order_id)
+    turn.decide(
+        request.account,
+        kind,
+        subject,
+        "APPROVED",
+        f"{purpose} symbol={order.symbol} side={order.side}",
+        tuple(checks),
+        order.order_id,
+    )
     turn.outputs.append(order)
     _remember(turn, request, order, purpose)
     return order

@@ -59,7 +59,12 @@ def on_control(turn: Turn, control: Control) -> None:
         turn.refuse(account, COMMAND, control.control_id[:64], f"COMMAND_INVALID {mistake}")
         return
     if not every and account is None and not isinstance(control.command, OpenAccount):
-        turn.refuse(None, COMMAND, control.control_id, f"UNKNOWN_ACCOUNT account={control.account if is_account(control.account) else '?'}")
+        turn.refuse(
+            None,
+            COMMAND,
+            control.control_id,
+            f"UNKNOWN_ACCOUNT account={control.account if is_account(control.account) else '?'}",
+        )
         return
     if not _new(turn, account, control):
         return
@@ -162,14 +167,27 @@ def _open(turn: Turn, account: Account | None, control: Control, command: OpenAc
         return
     balance = command.opening_balance
     account = Account(
-        control.account, command.venue, command.credentials, command.leverage, balance, balance, balance, turn.now_ms // 86_400_000, balance
+        control.account,
+        command.venue,
+        command.credentials,
+        command.leverage,
+        balance,
+        balance,
+        balance,
+        turn.now_ms // 86_400_000,
+        balance,
     )
     account.control_position = turn.event.source_offset
     account.inputs_seen.remember(f"C:{control.control_id}", min(control.ts, turn.now_ms), turn.now_ms, ACCOUNT_KEEP_MS)
     turn.state.accounts[control.account] = account
     turn.state.index.cash += balance
     turn.state.index.transfers += balance
-    applied(turn, account, control, "ACCOUNT_OPENED " + listed(venue=command.venue, leverage=command.leverage, opening_balance=balance))
+    applied(
+        turn,
+        account,
+        control,
+        "ACCOUNT_OPENED " + listed(venue=command.venue, leverage=command.leverage, opening_balance=balance),
+    )
 
 
 def _close(turn: Turn, account: Account, control: Control, symbol: str | None) -> None:
@@ -200,5 +218,3 @@ def _order(turn: Turn, account: Account, control: Control, command: ManualOrder)
         request.plan = make_plan(request, money_quotient(abs(request.price - command.stop_price), rules.stop_atr), rules)
         request.plan.stop = command.stop_price
     approve(turn, request, gates.OPENING if request.adds_risk else gates.EXITING, COMMAND, control.control_id, "MANUAL")
-
-

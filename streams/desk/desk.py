@@ -51,7 +51,9 @@ class WrongReign(Exception):
 def step(state: State, event: TapeEvent) -> Outcome:
     """Apply one input of the tape."""
     if state.version != DESK_VERSION or state.next_version:
-        raise WrongReign(f"offset {event.offset} is for desk version {state.next_version or state.version}, this is {DESK_VERSION}")
+        raise WrongReign(
+            f"offset {event.offset} is for desk version {state.next_version or state.version}, this is {DESK_VERSION}"
+        )
     turn = Turn(state, event)
     if not _in_turn(state, event):
         return Outcome(state, Fate.DUPLICATE, turn.outputs)

@@ -83,7 +83,9 @@ def work(turn: Turn, account: Account, position: Position) -> None:
 
 def _being_worked(account: Account, position: Position) -> bool:
     side = portfolio.closing_side(position)
-    return any(order.symbol == position.symbol and order.side == side and order.purpose in WORKED for order in account.orders.values())
+    return any(
+        order.symbol == position.symbol and order.side == side and order.purpose in WORKED for order in account.orders.values()
+    )
 
 
 def closing_request(turn: Turn, account: Account, position: Position) -> Request:

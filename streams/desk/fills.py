@@ -56,7 +56,9 @@ def _new(turn: Turn, account: Account, fill: Fill) -> bool:
         return True
     turn.fate = Fate.REFUSED
     if seen is Seen.CONTRADICTION:
-        turn.alert(account, fill.trade_id, "FILL_CONFLICT " + listed(symbol=fill.symbol, price=fill.price, quantity=fill.quantity))
+        turn.alert(
+            account, fill.trade_id, "FILL_CONFLICT " + listed(symbol=fill.symbol, price=fill.price, quantity=fill.quantity)
+        )
     else:
         account.doubt = "FILL_TOO_OLD"
         turn.moved(account)

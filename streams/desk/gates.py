@@ -54,7 +54,9 @@ def throttled(request: Request) -> Check:
         return Check("throttle", "", "")
     account = request.account
     limits = request.phase.throttle
-    figures = listed(used=account.budget_used, per_cycle=limits.signals_per_cycle, waiting=len(account.queue), queue_max=limits.queue_max)
+    figures = listed(
+        used=account.budget_used, per_cycle=limits.signals_per_cycle, waiting=len(account.queue), queue_max=limits.queue_max
+    )
     return Check("throttle", "", figures)
 
 
@@ -145,7 +147,10 @@ def within_positions(request: Request) -> Check:
     position = account.positions.get(request.symbol)
     if position is not None and position.exiting:
         return Check("positions", "POSITION_CLOSING", figures)
-    if any(order.symbol == request.symbol and order.side != request.side and not order.reduce_only for order in account.orders.values()):
+    if any(
+        order.symbol == request.symbol and order.side != request.side and not order.reduce_only
+        for order in account.orders.values()
+    ):
         return Check("positions", "OPPOSITE_OPEN", figures)
     return Check("positions", "MODE_LIMITED" if request.phase.trading_mode == "limited" else "", figures)
 
@@ -233,7 +238,10 @@ def collared(request: Request) -> Check:
     """Refuse a price too far from the mark, by our collar or by the exchange's band."""
     assert request.phase is not None and request.mark is not None and request.instrument is not None
     low, high = collar(request)
-    band_low, band_high = request.mark.mark * request.instrument.price_down_ratio, request.mark.mark * request.instrument.price_up_ratio
+    band_low, band_high = (
+        request.mark.mark * request.instrument.price_down_ratio,
+        request.mark.mark * request.instrument.price_up_ratio,
+    )
     figures = listed(price=request.price, low=low, high=high, band_low=band_low, band_high=band_high)
     if not low <= request.price <= high:
         return Check("collar", "PRICE_COLLAR", figures)

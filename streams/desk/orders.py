@@ -36,6 +36,8 @@ def on_order_event(turn: Turn, event: OrderEvent) -> None:
     account.inputs_seen.remember(key, event.ts, turn.now_ms, KEEP_MS)
     turn.touch(account)
     order = account.orders.get(event.order_id)
+    if order is None and event.order_id in account.closed_orders and event.kind == "ACKNOWLEDGED":
+        return  # fills overtake acknowledgements all the time
     if order is None:
         code = "ORDER_OVER" if event.order_id in account.closed_orders else "ORDER_UNKNOWN"
         turn.refuse(account, "ORDER", event.order_id, f"{code} kind={event.kind}")

@@ -33,7 +33,12 @@ def take_on(turn: Turn, account: Account, symbol: str, price: Decimal, plan: Pla
 def set_aside_dust(turn: Turn, account: Account, symbol: str) -> None:
     """Note that what is left of a position is too small for any order, where nothing is under way that could change it."""
     position, instrument = account.positions.get(symbol), turn.state.instruments.get(symbol)
-    if position is None or position.dust or instrument is None or any(order.symbol == symbol for order in account.orders.values()):
+    if (
+        position is None
+        or position.dust
+        or instrument is None
+        or any(order.symbol == symbol for order in account.orders.values())
+    ):
         return
     least = max(instrument.min_quantity, instrument.step_size)
     if round_down(abs(position.quantity), instrument.step_size) < least:

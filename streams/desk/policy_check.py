@@ -62,7 +62,9 @@ def _contradictions(path: tuple[str, ...], phase: Phase) -> list[PolicyError]:
     if phase.size.max_position_usd > phase.size.max_exposure_usd:
         found.append(PolicyError((*path, "size", "max_position_usd"), "is above max_exposure_usd"))
     if phase.ess.stale_mark_s < phase.age.mark_s_max:
-        found.append(PolicyError((*path, "ess", "stale_mark_s"), "is below age.mark_s_max: it would trip before a signal is refused"))
+        found.append(
+            PolicyError((*path, "ess", "stale_mark_s"), "is below age.mark_s_max: it would trip before a signal is refused")
+        )
     return found
 
 

@@ -51,17 +51,29 @@ def _policy(turn: Turn, control: Control, update: PolicyUpdate) -> None:
         return
     if now is not None and update.version == now.version:
         if update.hash != now.hash:
-            turn.refuse(None, COMMAND, control.control_id, "POLICY_CONFLICT " + listed(version=update.version, hash=update.hash, present=now.hash))
+            turn.refuse(
+                None,
+                COMMAND,
+                control.control_id,
+                "POLICY_CONFLICT " + listed(version=update.version, hash=update.hash, present=now.hash),
+            )
             return
     else:
         parsed = parse_policy(update.version, update.document) if len(update.document) <= DOCUMENT_CHARACTERS_MAX else TOO_LONG
         if not isinstance(parsed, Policy):
             first = f"{'.'.join(parsed[0].path)} {parsed[0].problem}"[:200].encode("ascii", "backslashreplace").decode()
-            turn.refuse(None, COMMAND, control.control_id, f"POLICY_INVALID version={update.version} errors={len(parsed)} first={first}")
+            turn.refuse(
+                None, COMMAND, control.control_id, f"POLICY_INVALID version={update.version} errors={len(parsed)} first={first}"
+            )
             return
         missing = sorted({account.phase or state.phase for account in state.accounts.values()} - {""} - parsed.phases.keys())
         if missing:
-            turn.refuse(None, COMMAND, control.control_id, f"POLICY_INVALID version={update.version} phase in use is missing: {missing[0]}")
+            turn.refuse(
+                None,
+                COMMAND,
+                control.control_id,
+                f"POLICY_INVALID version={update.version} phase in use is missing: {missing[0]}",
+            )
             return
         state.policy, state.policy_document = parsed, update.document
         _under_other_limits(turn, list(state.accounts))

@@ -175,7 +175,10 @@ def closing_side(position: Position) -> OrderSide:
 def reducing_rest(account: Account, position: Position) -> Decimal:
     """Sum what open reduce-only orders may still close of a position."""
     side, symbol = closing_side(position), position.symbol
-    return sum((order.rest for order in account.orders.values() if order.reduce_only and order.symbol == symbol and order.side == side), ZERO)
+    return sum(
+        (order.rest for order in account.orders.values() if order.reduce_only and order.symbol == symbol and order.side == side),
+        ZERO,
+    )
 
 
 def signed(order: OpenOrder | Fill) -> int:

@@ -57,4 +57,6 @@ def rules_of(phase: Phase, regime: str) -> ExitRules:
 
 def listed(**figures: object) -> str:
     """Write figures as `key=value …`, numbers canonically."""
-    return " ".join([f"{key}={text(value)}" if isinstance(value, Decimal) else f"{key}={value}" for key, value in figures.items()])
+    return " ".join(
+        [f"{key}={text(value)}" if isinstance(value, Decimal) else f"{key}={value}" for key, value in figures.items()]
+    )

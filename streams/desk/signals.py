@@ -83,7 +83,15 @@ def _wait(turn: Turn, account: Account, signal: Signal, phase: Phase) -> None:
     leaving = account.queue.offer(signal, expires_ms, phase.throttle.queue_max)
     turn.show(account)
     if leaving is not None:
-        drop(turn, account, leaving, "QUEUE_FULL", confidence=leaving.confidence, newcomer=signal.confidence, queue_max=phase.throttle.queue_max)
+        drop(
+            turn,
+            account,
+            leaving,
+            "QUEUE_FULL",
+            confidence=leaving.confidence,
+            newcomer=signal.confidence,
+            queue_max=phase.throttle.queue_max,
+        )
         if leaving is signal:
             return
     turn.state.index.waiting.add(account.account)
@@ -140,5 +148,3 @@ def touch_price(request: Request, tick: Decimal) -> Decimal:
     """Give the price that takes the other side's best offer, on the exchange's grid."""
     assert request.mark is not None
     return steps_ceiling(request.mark.ask, tick) if request.long else steps_floor(request.mark.bid, tick)
-
-

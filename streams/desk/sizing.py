@@ -15,7 +15,9 @@ from streams.desk.values import HUNDRED, ZERO, steps_ceiling, steps_floor
 
 def size_by_risk(request: Request, rules: ExitRules) -> Check:
     """Size a signal's order so that its stop costs the risk per trade, and make its plan."""
-    assert request.signal is not None and request.phase is not None and request.instrument is not None and request.equity is not None
+    assert (
+        request.signal is not None and request.phase is not None and request.instrument is not None and request.equity is not None
+    )
     atr, step = request.signal.atr, request.instrument.step_size
     risk_usd = max(ZERO, request.equity * request.phase.size.risk_per_trade_pct / HUNDRED)
     plan = make_plan(request, atr, rules)

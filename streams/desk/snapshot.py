@@ -30,7 +30,19 @@ _SHARED_AS_IS = (
     "control_position", "chain", "unshown",
 )  # fmt: skip
 _POSITION_AS_IS = ("symbol", "quantity", "cost", "realised", "opened_ms", "exiting", "exit_after_ms", "dust")
-_PLAN = ("regime", "stop", "take_profit", "take_profit_share_pct", "trail", "trail_step", "best", "hold_ms", "deadline_ms", "taken", "trailed")
+_PLAN = (
+    "regime",
+    "stop",
+    "take_profit",
+    "take_profit_share_pct",
+    "trail",
+    "trail_step",
+    "best",
+    "hold_ms",
+    "deadline_ms",
+    "taken",
+    "trailed",
+)
 _ORDER_AS_IS = (
     "order_id", "symbol", "side", "type", "quantity", "limit_price", "reduce_only", "purpose", "created_ms", "expires_ms", "filled", "status",
     "cancel_due_ms",
@@ -89,7 +101,9 @@ def shared_record(state: State) -> Record:
 
 def sources_record(state: State) -> list[Record]:
     """Write down how far every source has been applied."""
-    return [{"topic": topic, "partition": partition, "offset": offset} for (topic, partition), offset in sorted(state.sources.items())]
+    return [
+        {"topic": topic, "partition": partition, "offset": offset} for (topic, partition), offset in sorted(state.sources.items())
+    ]
 
 
 def load_state(marker: Mapping[str, Any], shared: Mapping[str, Any], accounts: Iterable[Mapping[str, Any]]) -> State:
@@ -126,7 +140,10 @@ def _policy(shared: Mapping[str, Any]) -> Policy | None:
 
 
 def _total(record: Mapping[str, Any]) -> Total:
-    reports = {row["partition"]: (row["heard_ms"], EquityReport(*[row[name] for name in EquityReport._fields])) for row in record["reports"]}
+    reports = {
+        row["partition"]: (row["heard_ms"], EquityReport(*[row[name] for name in EquityReport._fields]))
+        for row in record["reports"]
+    }
     return Total(reports, record["high_water"], record["transfers"], record["incomplete_since_ms"], record["asked"])
 
 
@@ -139,7 +156,9 @@ def _account(record: Mapping[str, Any]) -> Account:
     for row in record["orders"]:
         account.orders[row["order_id"]] = OpenOrder(**{name: row[name] for name in _ORDER_AS_IS}, plan=_plan(row["plan"]))
     for row in record["closed_orders"]:
-        account.closed_orders[row["order_id"]] = ClosedOrder(**{name: row[name] for name in _CLOSED_AS_IS}, plan=_plan(row["plan"]))
+        account.closed_orders[row["order_id"]] = ClosedOrder(
+            **{name: row[name] for name in _CLOSED_AS_IS}, plan=_plan(row["plan"])
+        )
     account.adjustments = {row["event_id"]: Adjustment(*[row[name] for name in _ADJUSTMENT]) for row in record["adjustments"]}
     account.fees_owed = {row["priced_in"]: row["quantity"] for row in record["fees_owed"]}
     account.stop = _stop(record["stop"])
@@ -176,7 +195,9 @@ def _memory_record(memory: Memory) -> Record:
 
 
 def _memory(record: Mapping[str, Any]) -> Memory:
-    return Memory({row["key"]: Entry(row["heard_ms"], row["ts"], row["content"]) for row in record["entries"]}, record["floor_ts"])
+    return Memory(
+        {row["key"]: Entry(row["heard_ms"], row["ts"], row["content"]) for row in record["entries"]}, record["floor_ts"]
+    )
 
 
 def _waiting_record(entry: Waiting) -> Record:

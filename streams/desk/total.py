@@ -25,7 +25,15 @@ def report(turn: Turn) -> None:
     name = f"{state.epoch}-{state.partition}-{state.second}"
     turn.outputs.append(
         EquityReport(
-            name, state.partition, state.partitions, state.second, worth, state.index.transfers, len(state.accounts), complete, turn.now_ms
+            name,
+            state.partition,
+            state.partitions,
+            state.second,
+            worth,
+            state.index.transfers,
+            len(state.accounts),
+            complete,
+            turn.now_ms,
         )
     )
 
@@ -60,7 +68,11 @@ def watch(turn: Turn) -> None:
     if len(total.reports) < state.partitions or not all(said.complete for _, said in total.reports.values()):
         since_ms = total.incomplete_since_ms = turn.now_ms if total.incomplete_since_ms is None else total.incomplete_since_ms
         if turn.now_ms - since_ms > rule.report_s_max * 1000:
-            ask(turn, "REPORT_INCOMPLETE " + listed(reports=len(total.reports), partitions=state.partitions, age_ms=turn.now_ms - since_ms))
+            ask(
+                turn,
+                "REPORT_INCOMPLETE "
+                + listed(reports=len(total.reports), partitions=state.partitions, age_ms=turn.now_ms - since_ms),
+            )
         return
     total.incomplete_since_ms = None
     worth = _take(total)

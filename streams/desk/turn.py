@@ -51,7 +51,14 @@ class Turn:
         return order_id(self.state.epoch, account.account, self.event.offset, n), n
 
     def decide(
-        self, account: Account | None, kind: Kind, subject: str, verdict: Verdict, reason: str, checks: tuple[Check, ...] = (), order: str = ""
+        self,
+        account: Account | None,
+        kind: Kind,
+        subject: str,
+        verdict: Verdict,
+        reason: str,
+        checks: tuple[Check, ...] = (),
+        order: str = "",
     ) -> None:
         """Say a verdict, chained to the one before it. Without an account it belongs to the partition as a whole."""
         state = self.state

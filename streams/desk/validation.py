@@ -104,8 +104,12 @@ def _instrument(instrument: Instrument, stamp_ms: int) -> str:
         ids(instrument_id=instrument.instrument_id, base=instrument.base, quote=instrument.quote)
         or symbol(instrument.symbol)
         or positive(
-            tick_size=instrument.tick_size, step_size=instrument.step_size, min_quantity=instrument.min_quantity,
-            max_quantity=instrument.max_quantity, max_market_quantity=instrument.max_market_quantity, price_up_ratio=instrument.price_up_ratio,
+            tick_size=instrument.tick_size,
+            step_size=instrument.step_size,
+            min_quantity=instrument.min_quantity,
+            max_quantity=instrument.max_quantity,
+            max_market_quantity=instrument.max_market_quantity,
+            price_up_ratio=instrument.price_up_ratio,
         )
         or amount(min_notional=instrument.min_notional, price_down_ratio=instrument.price_down_ratio)
         or ordered(0, min_notional=instrument.min_notional, price_down_ratio=instrument.price_down_ratio)

@@ -38,7 +38,9 @@ def view_all(state: State, offset: int, n: int) -> Portfolio:
     exposures = [abs(quantity) * state.marks[symbol].mark for symbol, (quantity, _) in index.net.items() if symbol in state.marks]
     cooldown_s = state.policy.total.cooldown_s if state.policy else 0
     stale = state.policy is None or state.policy_stale
-    mode: Literal["NORMAL", "REDUCING", "HALTED"] = "HALTED" if not state.enabled else "REDUCING" if stale or not stop.armed else "NORMAL"
+    mode: Literal["NORMAL", "REDUCING", "HALTED"] = (
+        "HALTED" if not state.enabled else "REDUCING" if stale or not stop.armed else "NORMAL"
+    )
     return Portfolio(
         EVERY_ACCOUNT, offset, n, state.now_ms, mode, index.cash, worth if complete else None, sum(exposures, ZERO) if complete else None,
         state.total.high_water or ZERO, None, ZERO, ZERO, ZERO, ZERO, (), 0, len(index.waiting), state.phase, stop.state.value, stop.trip_ms,

@@ -104,7 +104,9 @@ def growth(events: int, few: int, many: int, seed: int, clock: Clock) -> Row:
             for event in run[start : start + CHUNK_EVENTS]:
                 step(state, event)
             spent[side] += clock() - begun
-    return Row(f"event at {many:,} accounts beside {few}", spent[1] / (len(tape) - opening) / 1e3, "µs/event", spent[1] / spent[0])
+    return Row(
+        f"event at {many:,} accounts beside {few}", spent[1] / (len(tape) - opening) / 1e3, "µs/event", spent[1] / spent[0]
+    )
 
 
 def _strangers(count: int, stamp_ms: int) -> Iterator[TapeEvent]:
@@ -124,7 +126,9 @@ def held_state(accounts: int, positions: int) -> State:
     bodies: list[Mark | Control | Fill] = [_mark(symbol, stamp_ms) for symbol in symbols]
     for number in range(accounts):
         name = f"account-{number:05}"
-        bodies.append(Control(f"open-{number}", name, "bench", "bench", stamp_ms, OpenAccount("sim", "none", Decimal(5), Decimal(10_000))))
+        bodies.append(
+            Control(f"open-{number}", name, "bench", "bench", stamp_ms, OpenAccount("sim", "none", Decimal(5), Decimal(10_000)))
+        )
         bodies += [_fill(name, symbol, number, stamp_ms) for symbol in symbols]
     for offset, body in enumerate(bodies):
         step(state, TapeEvent(offset, stamp_ms, "bench", 0, offset, body))
@@ -167,6 +171,11 @@ def snapshot_cost(registry: Registry, accounts: int, positions: int, changed_pct
         ratios.append((between - begun) / (ended - between))
         whole.append(ended - between)
     return [
-        Row(f"snapshot of {accounts:,} accounts, {changed_pct} % changed, beside all", median(whole) / 1e6, "ms for all", median(ratios)),
+        Row(
+            f"snapshot of {accounts:,} accounts, {changed_pct} % changed, beside all",
+            median(whole) / 1e6,
+            "ms for all",
+            median(ratios),
+        ),
         Row("its size", sum(map(len, warm.write(state))) / 1e6, "MB", None),
     ]

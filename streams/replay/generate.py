@@ -158,7 +158,13 @@ def generated_world(
 
 
 def generate(
-    seed: int, events: int, accounts: int, symbols: int = 20, mix: Mix = BENCH_MIX, mark_every_ms: int = 100, plan: Plan | None = None
+    seed: int,
+    events: int,
+    accounts: int,
+    symbols: int = 20,
+    mix: Mix = BENCH_MIX,
+    mark_every_ms: int = 100,
+    plan: Plan | None = None,
 ) -> Iterator[tuple[TapeEvent, Outcome]]:
     """Generate a tape of this many events, each with what the desk made of it. The opening counts."""
     return islice(generated_world(seed, accounts, symbols, mix, mark_every_ms, plan).run(), events)

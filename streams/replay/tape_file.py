@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from struct import Struct
-from tempfile import NamedTemporaryFile, TemporaryFile
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 from zlib import crc32
@@ -167,16 +167,17 @@ class TapeWriter:
         counted = {"entries": self._entries, "events": self._events, "bytes": length, "crc": crc}
         about = json.dumps({"format": FORMAT, **self._header._asdict(), **counted, "schemas": self._schemas}, sort_keys=True)
         metadata = {"qts.tape": about, "qts.crc": _header_crc(_SCHEMA_TEXT, PACKING, about, self._sync)}
-        with NamedTemporaryFile(dir=self._path.parent, prefix=f".{self._path.name}.", delete=False) as file:
+        unfinished = self._path.with_name(f".{self._path.name}.{self._sync.hex()}")
+        with unfinished.open("xb") as file:
             try:
                 _container(file, self._sync, metadata).flush()
                 self._body.seek(self._blocks_at)
                 shutil.copyfileobj(self._body, file)
                 file.flush()
                 os.fsync(file.fileno())
-                Path(file.name).replace(self._path)
+                unfinished.replace(self._path)
             except BaseException:
-                Path(file.name).unlink(missing_ok=True)
+                unfinished.unlink(missing_ok=True)
                 raise
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:

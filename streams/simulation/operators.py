@@ -6,6 +6,7 @@ Decides: which commands and transfers are given and when. Leaves to others: thei
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from random import Random
+from typing import Literal
 
 from streams.desk.messages import (
     EVERY_ACCOUNT,
@@ -78,7 +79,12 @@ class Operators:
         said: list[Said] = []
         if self._chance.getrandbits(2) == 0:
             hasty_ms = now_ms + 20_000 + below(self._chance, 60_000)
-            said.append((hasty_ms, self.command(account, Reset(False), hasty_ms, "ops", "" if self._chance.getrandbits(1) else "too early")))
+            said.append(
+                (
+                    hasty_ms,
+                    self.command(account, Reset(False), hasty_ms, "ops", "" if self._chance.getrandbits(1) else "too early"),
+                )
+            )
         reset_ms = now_ms + self._plan.reset_after_s * 1_000 + below(self._chance, 60_000)
         said.append((reset_ms, self.command(account, Reset(False), reset_ms, "risk-desk", "positions reviewed")))
         return said
@@ -99,8 +105,9 @@ class Operators:
     def _transfer(self, account: str, now_ms: int) -> list[Said]:
         self._said += 1
         amount = Decimal(100 + below(self._chance, 2_000_00)).scaleb(-2) + 50
-        kind = "DEPOSIT" if self._chance.getrandbits(2) else "WITHDRAWAL"
-        return [(now_ms, AccountEvent(f"t{self._said}", account, kind, None, amount, Decimal(0), Decimal(0), None, "transfer", now_ms))]  # type: ignore[arg-type]  # one of two kinds
+        kind: Literal["DEPOSIT", "WITHDRAWAL"] = "DEPOSIT" if self._chance.getrandbits(2) else "WITHDRAWAL"
+        zero = Decimal(0)
+        return [(now_ms, AccountEvent(f"t{self._said}", account, kind, None, amount, zero, zero, None, "transfer", now_ms))]
 
     def _adjust(self, account: str, now_ms: int) -> list[Said]:
         """Correct the cash by a few cents and find the trade half a minute later: the correction is reversed."""
@@ -108,7 +115,10 @@ class Operators:
         name, amount = f"j{self._said}", Decimal(below(self._chance, 400) + 1).scaleb(-2)
         back_ms = now_ms + _BACK_ON_MS
         first = AccountEvent(name, account, "ADJUSTMENT", None, amount, Decimal(0), Decimal(0), None, "unexplained", now_ms)
-        return [(now_ms, first), (back_ms, first._replace(event_id=f"{name}r", amount=-amount, reverses=name, note="explained", ts=back_ms))]
+        return [
+            (now_ms, first),
+            (back_ms, first._replace(event_id=f"{name}r", amount=-amount, reverses=name, note="explained", ts=back_ms)),
+        ]
 
     def _manual(self, account: str, now_ms: int) -> list[Said]:
         index = below(self._chance, len(self._prices.markets))
@@ -127,4 +137,3 @@ class Operators:
 
     def _trip(self, account: str, now_ms: int) -> list[Said]:
         return [(now_ms, self.command(account, Trip(), now_ms, "risk-desk", "drill"))]
-

@@ -94,7 +94,9 @@ class _Path:
 class Prices:
     """The prices of all symbols, moved one step of `step_ms` at every mark."""
 
-    def __init__(self, seed: int, markets: Sequence[Market], start_ms: int, step_ms: int = 100, troubles: Sequence[Trouble] = ()) -> None:
+    def __init__(
+        self, seed: int, markets: Sequence[Market], start_ms: int, step_ms: int = 100, troubles: Sequence[Trouble] = ()
+    ) -> None:
         """Start every symbol at its opening price."""
         self.markets = tuple(markets)
         self.step_ms = step_ms
@@ -129,7 +131,9 @@ class Prices:
             path.bar_low = price
         if now_ms >= path.bar_end_ms:
             self._close_bar(path, now_ms)
-        if path.troubles and any(isinstance(one, Silence) and one.at_ms <= now_ms < one.at_ms + one.for_ms for one in path.troubles):
+        if path.troubles and any(
+            isinstance(one, Silence) and one.at_ms <= now_ms < one.at_ms + one.for_ms for one in path.troubles
+        ):
             return None
         return self._shown(path, before, now_ms)
 

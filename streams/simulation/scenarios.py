@@ -150,7 +150,9 @@ def _signal(at_s: int, account: str, symbol: str, side: SignalSide) -> Happening
     atr = max(market.tick, market.start_ticks // 400 * market.tick)
     name, ts, sure = f"script-{account}-{at_s}", START_MS + at_s * 1_000 - 50, Decimal("0.9")
     scores = {"momentum": 0.9, "flow": 0.8}
-    return Happening(at_s * 1_000, Signal(name, account, symbol, side, sure, scores, Decimal(1), SOURCE, False, "VOLATILE", atr * 8, ts))
+    return Happening(
+        at_s * 1_000, Signal(name, account, symbol, side, sure, scores, Decimal(1), SOURCE, False, "VOLATILE", atr * 8, ts)
+    )
 
 
 def _control(at_s: int, account: str, command: Command, user: str, reason: str) -> Happening:

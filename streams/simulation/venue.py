@@ -186,7 +186,9 @@ class Venue:
             amount = _ROUND.quantize(-held * mark.mark * mark.funding_rate, _FEE_GRID)
             if amount:
                 note = f"funding {mark.funding_rate}"
-                event = AccountEvent(self._next("f"), account, "FUNDING", symbol, amount, Decimal(0), mark.mark, None, note, now_ms)
+                event = AccountEvent(
+                    self._next("f"), account, "FUNDING", symbol, amount, Decimal(0), mark.mark, None, note, now_ms
+                )
                 self.books.note(event)
                 replies.append((now_ms + self._latency_ms(), event))
         return replies

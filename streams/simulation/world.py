@@ -55,7 +55,9 @@ class World:
         self.accounts = plan.account_names()
         self.prices = Prices(plan.seed, plan.markets, plan.start_ms, plan.mark_every_ms, plan.troubles)
         self.venue: Exchange = venue or make_venue(plan)
-        self.wishes: Wishes = wishes or RoundOfAccounts(plan.seed, self.accounts, plan.markets, self.venue.books, plan.signal_every_ms)
+        self.wishes: Wishes = wishes or RoundOfAccounts(
+            plan.seed, self.accounts, plan.markets, self.venue.books, plan.signal_every_ms
+        )
         self.state = new_state(plan.epoch, 0, 1)
         self.now_ms = plan.start_ms
         self.opened = 0
@@ -213,7 +215,9 @@ class World:
         return bodies
 
     def _operate(self, _: None) -> Sequence[Body]:
-        self.later(self.now_ms + self.plan.operator_every_ms // 2 + below(self._chance, self.plan.operator_every_ms), self._operate)
+        self.later(
+            self.now_ms + self.plan.operator_every_ms // 2 + below(self._chance, self.plan.operator_every_ms), self._operate
+        )
         for due_ms, body in self._operators.something(self.now_ms):
             self.later(due_ms, self._deliver, body)
             if isinstance(body, AccountEvent):

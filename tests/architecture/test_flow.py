@@ -15,8 +15,12 @@ ROW = re.compile(rf"^\|{CELLS} \[[^]]+\]\((?P<link>[^)]+)\) \|$", re.MULTILINE)
 
 def test_the_readme_shows_the_stages_as_they_are() -> None:
     rows = [match.groupdict() for match in ROW.finditer((ROOT / "streams" / "README.md").read_text(encoding="utf-8"))]
-    shown = [(row["name"].strip(), row["reads"].strip(), row["writes"].strip(), row["keeps"].strip(), row["link"]) for row in rows]
-    assert shown == [(stage.name, ", ".join(stage.consumes), ", ".join(stage.produces), stage.keeps, stage.code) for stage in STAGES]
+    shown = [
+        (row["name"].strip(), row["reads"].strip(), row["writes"].strip(), row["keeps"].strip(), row["link"]) for row in rows
+    ]
+    assert shown == [
+        (stage.name, ", ".join(stage.consumes), ", ".join(stage.produces), stage.keeps, stage.code) for stage in STAGES
+    ]
     assert all((ROOT / "streams" / stage.code).exists() for stage in STAGES)
 
 

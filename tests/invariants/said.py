@@ -24,9 +24,12 @@ class SaidHangsTogether(Observer):
     def __init__(self) -> None:
         self.chains: dict[str, str] = {}
         self.ids: set[str] = set()
+        self.now_ms = 0
 
     def after(self, event: TapeEvent, outcome: Outcome) -> None:
         """Check numbering, chains, and that each order follows the decision that approved it."""
+        self.now_ms = max(self.now_ms, event.stamp_ms)
+        assert outcome.state.now_ms == self.now_ms, f"offset {event.offset}: desk time is the sequencer's and never runs back"
         approved = ""
         for n, output in enumerate(outcome.outputs):
             if isinstance(output, Decision | Order | Cancel | Portfolio | DeadLetter):

@@ -73,7 +73,9 @@ def test_source_positions_rise_but_for_what_is_forwarded_twice() -> None:
 
 
 def test_a_tick_comes_every_second() -> None:
-    seconds = [event.body.second for event, _ in islice(World(replace(BUSY, repeats=0)).run(), 20_000) if isinstance(event.body, Tick)]
+    seconds = [
+        event.body.second for event, _ in islice(World(replace(BUSY, repeats=0)).run(), 20_000) if isinstance(event.body, Tick)
+    ]
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
 
 
@@ -132,7 +134,9 @@ def test_only_orders_the_desk_made_are_traded() -> None:
 
 
 def test_a_flood_sends_as_many_signals_as_was_written() -> None:
-    plan = Plan(seed=1, accounts=1, signal_every_ms=0, operator_every_ms=0, floods=(Flood(5_000, 10_000, 80),), repeats=0, garbage=0)
+    plan = Plan(
+        seed=1, accounts=1, signal_every_ms=0, operator_every_ms=0, floods=(Flood(5_000, 10_000, 80),), repeats=0, garbage=0
+    )
     codes: Counter[str] = Counter()
     world = World(plan)
     for _, outcome in world.run(40_000):

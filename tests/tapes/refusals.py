@@ -272,7 +272,7 @@ def reports(at: Refused) -> None:
     rig, account = at.rig, at.open("reports")
     order = one_order(at.signal(account))
     rig.fill(order, trade_id="known")
-    at.no("ORDER_OVER", rig.event(order, "ACKNOWLEDGED", account))
+    at.no("ORDER_OVER", rig.event(order, "EXPIRED", account))
     at.no("ORDER_UNKNOWN", rig.event("q1-nobody", "CANCELLED", account))
     at.no("FILL_CONFLICT", rig.fill(order, "2", trade_id="known"))
     at.no("OVERFILL", rig.fill(order, "0.001"))

@@ -24,5 +24,10 @@ def test_a_readable_record_that_cannot_be_true_keeps_the_bytes_it_came_with() ->
     assert rig.last.fate is Fate.DEAD_LETTER
     (letter,) = rig.last.outputs
     assert isinstance(letter, DeadLetter)
-    assert (letter.error, letter.topic, letter.partition, letter.source_offset) == ("MARK_INVALID", "marks", 0, event.source_offset)
+    assert (letter.error, letter.topic, letter.partition, letter.source_offset) == (
+        "MARK_INVALID",
+        "marks",
+        0,
+        event.source_offset,
+    )
     assert letter.raw == CODEC.encode(bad)

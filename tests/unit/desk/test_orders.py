@@ -102,9 +102,14 @@ class TestWhatTheExchangeSays:
     def test_a_word_after_the_end_is_refused(self, rig: Rig) -> None:
         order = one_order(rig.signal())
         rig.event(order, "CANCELLED")
-        assert codes(rig.event(order, "ACKNOWLEDGED")) == ["ORDER_OVER"]
+        assert codes(rig.event(order, "EXPIRED")) == ["ORDER_OVER"]
         assert rig.last.fate is Fate.REFUSED
         assert rig.account().orders == {}
+
+    def test_an_acknowledgement_that_a_fill_has_overtaken_says_nothing(self, rig: Rig) -> None:
+        order = rig.open()
+        assert rig.event(order, "ACKNOWLEDGED") == []
+        assert rig.last.fate is Fate.APPLIED
 
     def test_a_word_on_an_order_nobody_knows_is_refused(self, rig: Rig) -> None:
         assert codes(rig.event("elsewhere", "CANCELLED")) == ["ORDER_UNKNOWN"]

@@ -32,8 +32,6 @@ def test_a_known_seed_gives_known_prices_on_every_machine() -> None:
     assert tuple(str(figure) for figure in (last.mark, last.high, last.low, last.bid, last.ask, last.depth)) == KNOWN
 
 
-
-
 def test_every_mark_is_on_the_grid_and_in_order() -> None:
     for index, market in enumerate(MARKETS):
         for mark in marks_of(Prices(3, MARKETS, START_MS), index, 300):
@@ -113,4 +111,10 @@ def test_a_symbol_nobody_listed_gets_plain_figures_by_its_name() -> None:
 
 def test_an_instrument_says_what_its_market_says() -> None:
     told = instrument(MARKETS[0], START_MS, START_MS + 1)
-    assert (told.symbol, told.base, told.quote, told.tick_size, told.step_size) == ("BTCUSDT", "BTC", "USDT", Decimal("0.1"), Decimal("0.001"))
+    assert (told.symbol, told.base, told.quote, told.tick_size, told.step_size) == (
+        "BTCUSDT",
+        "BTC",
+        "USDT",
+        Decimal("0.1"),
+        Decimal("0.001"),
+    )

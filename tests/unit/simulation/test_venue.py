@@ -19,7 +19,9 @@ def mark(price: str, symbol: str = "BTCUSDT", rate: str = "0.0001") -> Mark:
     return Mark(f"m{price}", symbol, at, at, at, at - tick, at + tick, Decimal(10**6), Decimal(rate), NOW_MS)
 
 
-def order(name: str, side: OrderSide, quantity: str, limit: str | None = None, reduce_only: bool = False, account: str = "a") -> Order:
+def order(
+    name: str, side: OrderSide, quantity: str, limit: str | None = None, reduce_only: bool = False, account: str = "a"
+) -> Order:
     kind: OrderType = "MARKET" if limit is None else "LIMIT"
     price = None if limit is None else Decimal(limit)
     zero = Decimal(0)
