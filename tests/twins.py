@@ -12,7 +12,8 @@ from streams.desk.messages import TapeEvent
 from streams.desk.outputs import Decision, Fate, Output
 from streams.desk.snapshot import account_record, load_state, shared_record, sources_record
 from streams.desk.state import State, new_state
-from tests.adversary import Act, Adversary
+from tests.acts import Act
+from tests.adversary import Adversary
 
 
 class Said(NamedTuple):

@@ -16,6 +16,13 @@ def cancel_risk(turn: Turn, account: Account, reason: str, symbol: str | None = 
             cancel(turn, account, order, reason)
 
 
+def cancel_resting(turn: Turn, account: Account, reason: str, symbol: str) -> None:
+    """Cancel what would open a position again that is to be closed, and what rests at a price and stands in the way of closing it."""
+    for order in list(account.orders.values()):
+        if order.symbol == symbol and not order.cancel_due_ms and (order.type == "LIMIT" or not order.reduce_only):
+            cancel(turn, account, order, reason)
+
+
 def cancel(turn: Turn, account: Account, order: OpenOrder, reason: str) -> None:
     """Ask for an order to be cancelled."""
     order.cancel_due_ms = turn.now_ms + retry_ms(turn.state, account)

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from streams.desk import gates, portfolio
 from streams.desk.approval import approve
-from streams.desk.cancelling import cancel, cancel_risk
+from streams.desk.cancelling import cancel_resting
 from streams.desk.messages import Mark
-from streams.desk.plans import mark_as_dust
+from streams.desk.plans import is_dust, mark_as_dust
 from streams.desk.request import Request
 from streams.desk.state import Account, OpenOrder, Position
 from streams.desk.timers import retry_ms
@@ -57,10 +57,7 @@ def begin(turn: Turn, account: Account, position: Position, why: str) -> None:
         position.exiting, position.exit_after_ms = why, turn.now_ms
         turn.state.index.exiting.add((account.account, position.symbol))
         turn.moved(account)
-        cancel_risk(turn, account, why, position.symbol)
-        for order in list(account.orders.values()):
-            if order.symbol == position.symbol and order.type == "LIMIT" and not order.cancel_due_ms:
-                cancel(turn, account, order, why)
+        cancel_resting(turn, account, why, position.symbol)
     work(turn, account, position)
 
 
@@ -74,7 +71,7 @@ def work(turn: Turn, account: Account, position: Position) -> None:
     answer = approve(turn, closing_request(turn, account, position), gates.EXITING, "EXIT", position.symbol, position.exiting)
     if not isinstance(answer, str):
         return
-    if answer == "QUANTITY_MIN" and not pending:
+    if answer == "QUANTITY_MIN" and not pending and is_dust(turn.state, position):
         mark_as_dust(turn, account, position)
     else:
         position.exit_after_ms = turn.now_ms + retry_ms(turn.state, account)

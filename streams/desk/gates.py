@@ -121,12 +121,9 @@ def mark_fresh(request: Request) -> Check:
     assert request.phase is not None
     state, age_ms_max = request.state, request.phase.age.mark_s_max * 1000
     oldest_ms, oldest = 0, request.symbol
-    in_use = portfolio.symbols_in_use(request.account) | {request.symbol}
-    for symbol in sorted(portfolio.symbols_valued(request.account) | in_use):
+    for symbol in sorted(portfolio.symbols_in_use(request.account) | {request.symbol}):
         if symbol not in state.marks:
             return Check("mark", "MARK_MISSING", listed(symbol=symbol))
-        if symbol not in in_use:
-            continue
         age_ms = request.now_ms - state.mark_ms[symbol]
         if age_ms > oldest_ms:
             oldest_ms, oldest = age_ms, symbol
@@ -260,11 +257,13 @@ def rated(request: Request) -> Check:
     assert request.phase is not None and request.instrument is not None
     account, limits = request.account, request.phase.orders
     sent, still_open = orders_in_window(account, request.now_ms), len(account.orders)
-    open_max = min(limits.open_max, request.instrument.max_open_orders)
-    figures = listed(sent_10s=sent, sent_10s_max=limits.per_10s_max, open=still_open, open_max=open_max)
+    of_symbol, of_symbol_max = sum(order.symbol == request.symbol for order in account.orders.values()), request.instrument.max_open_orders
+    figures = listed(
+        sent_10s=sent, sent_10s_max=limits.per_10s_max, open=still_open, open_max=limits.open_max, symbol=of_symbol, symbol_max=of_symbol_max
+    )  # fmt: skip
     if sent >= limits.per_10s_max:
         return Check("rate", "ORDER_RATE", figures)
-    return Check("rate", "OPEN_ORDERS_MAX" if still_open >= open_max else "", figures)
+    return Check("rate", "OPEN_ORDERS_MAX" if still_open >= limits.open_max or of_symbol >= of_symbol_max else "", figures)
 
 
 def reduces(request: Request) -> Check:

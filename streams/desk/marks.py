@@ -9,10 +9,11 @@ from decimal import Decimal
 from streams.desk import exits, portfolio
 from streams.desk.messages import Instrument, Mark
 from streams.desk.outputs import Fate
+from streams.desk.plans import judge_dust_again
 from streams.desk.policy import CrashRule
 from streams.desk.ranges import is_symbol
 from streams.desk.request import listed
-from streams.desk.state import CrashWindow, Position, State
+from streams.desk.state import CrashWindow, Position
 from streams.desk.stopping import held_by, trip
 from streams.desk.turn import Turn
 from streams.desk.validation import wrong
@@ -38,11 +39,12 @@ def on_mark(turn: Turn, mark: Mark) -> None:
     if before is None and len(state.marks) >= SYMBOLS_MAX:
         turn.bury("SYMBOLS_FULL", listed(symbol=mark.symbol, symbols_max=SYMBOLS_MAX))
         return
-    if before is not None and mark.ts <= before.ts:
-        if mark.mark_id == before.mark_id:
-            turn.fate = Fate.DUPLICATE
-        else:
-            turn.bury("MARK_LATE", listed(symbol=mark.symbol, ts=mark.ts, newest_ts=before.ts))
+    if before is not None and mark.mark_id == before.mark_id:
+        turn.fate = Fate.DUPLICATE
+        return
+    # A mark from a clock that is ahead counts as of its arrival: it must not make the true ones after it late.
+    if before is not None and mark.ts < state.mark_ms[mark.symbol]:
+        turn.bury("MARK_LATE", listed(symbol=mark.symbol, ts=mark.ts, newest_ms=state.mark_ms[mark.symbol]))
         return
     state.marks[mark.symbol] = mark
     state.index.prices[mark.symbol] = float(mark.mark)
@@ -51,15 +53,16 @@ def on_mark(turn: Turn, mark: Mark) -> None:
         _crash(turn, mark, state.policy.crash)
     if state.index.owing:
         _settle_owed(turn, mark)
-    for position in woken(state, mark) if before is not None else first_looks(state, mark.symbol):
+    for position in woken(state, mark) if before is not None else first_looks(turn, mark.symbol):
         account = state.accounts[position.account]
         exits.follow(turn, account, position, mark)
         look(turn, account, position, mark)
 
 
-def first_looks(state: State, symbol: str) -> list[Position]:
-    """Give every holder of a symbol that had no mark so far."""
-    holders = state.index.holders.get(symbol, {})
+def first_looks(turn: Turn, symbol: str) -> list[Position]:
+    """Give every holder of a symbol that had no mark so far, to be valued anew."""
+    holders = turn.state.index.holders.get(symbol, {})
+    turn.touched.update({name: turn.state.accounts[name] for name in holders})
     return [holders[name] for name in sorted(holders)]
 
 
@@ -110,3 +113,4 @@ def on_instrument(turn: Turn, instrument: Instrument) -> None:
         turn.bury("INSTRUMENT_LATE", listed(symbol=instrument.symbol, ts=instrument.ts, newest_ts=before.ts))
     else:
         turn.state.instruments[instrument.symbol] = instrument
+        judge_dust_again(turn, instrument.symbol)

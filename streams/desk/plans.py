@@ -12,6 +12,9 @@ from streams.desk.timers import HOLD, SHOW, next_show_ms, set_timer
 from streams.desk.turn import Turn
 from streams.desk.values import FINEST_PRICE, HUNDRED, ZERO, money_quotient, round_down, steps_ceiling, steps_floor
 
+DUST_USD_MAX = 250
+"""The dearest smallest quantity on the venue is 0.001 BTC: what is below it is worth less than this until a bitcoin costs 250,000."""
+
 
 def take_on(turn: Turn, account: Account, symbol: str, price: Decimal, plan: Plan | None = None) -> None:
     """See to it that the position in a symbol, if there is one, has a plan. plan: of the order that was just filled, if it opened or added."""

@@ -128,6 +128,8 @@ def at_most(state: State, account: Account) -> Decimal | None:
     for symbol, position in account.positions.items():
         mark = marks.get(symbol)
         if mark is None:
+            if position.dust:
+                continue  # worth about what it cost
             return None
         value += position.quantity * mark.mark - position.cost
     return value
@@ -193,6 +195,6 @@ def partition_equity(state: State) -> tuple[Decimal, bool]:
         mark = state.marks.get(symbol)
         if mark is not None:
             value += quantity * mark.mark - cost
-        elif state.index.holders.get(symbol):
+        elif any(not position.dust for position in state.index.holders.get(symbol, {}).values()):
             complete = False
     return value, complete

@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 
 from streams.desk.messages import Control
-from streams.desk.values import DIGITS_AFTER_POINT_MAX, ONE, SUM_MAX, ZERO, is_amount, text
+from streams.desk.values import AMOUNT_MAX, DIGITS_AFTER_POINT_MAX, ONE, SUM_MAX, ZERO, is_amount, text
 
 ID_CHARACTERS_MAX = 128
 """No id is longer: ids are kept in memory by the thousand."""
@@ -58,6 +58,11 @@ def amount(**values: Decimal) -> str:
         if not is_amount(value):
             return found(field, value)
     return ""
+
+
+def notional(price: Decimal, quantity: Decimal) -> str:
+    """Ask for a trade of a size a market can have."""
+    return "" if price * abs(quantity) < AMOUNT_MAX else found("notional", price * abs(quantity))
 
 
 def ids(**values: str) -> str:

@@ -133,7 +133,7 @@ def load_state(marker: Mapping[str, Any], shared: Mapping[str, Any], accounts: I
 
 def _policy(shared: Mapping[str, Any]) -> Policy | None:
     """Read the policy again. One that this version's vocabulary no longer takes is none: no new risk until one is published that it does."""
-    if not shared["policy_version"]:
+    if not shared["policy_document"]:
         return None
     parsed = parse_policy(shared["policy_version"], shared["policy_document"])
     return parsed if isinstance(parsed, Policy) else None

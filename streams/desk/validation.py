@@ -21,6 +21,7 @@ from streams.desk.messages import (
     OpenAccount,
     OrderEvent,
     PhaseChange,
+    PolicyUpdate,
     Promotion,
     Signal,
     Trip,
@@ -34,6 +35,7 @@ from streams.desk.ranges import (
     amount,
     found,
     ids,
+    notional,
     ordered,
     positive,
     share,
@@ -114,7 +116,10 @@ def _instrument(instrument: Instrument, stamp_ms: int) -> str:
         or amount(min_notional=instrument.min_notional, price_down_ratio=instrument.price_down_ratio)
         or ordered(0, min_notional=instrument.min_notional, price_down_ratio=instrument.price_down_ratio)
         or ordered(instrument.price_down_ratio, price_up_ratio=instrument.price_up_ratio)
-        or ordered(instrument.min_quantity, max_quantity=instrument.max_quantity)
+        or ordered(
+            max(instrument.min_quantity, instrument.step_size),
+            max_quantity=instrument.max_quantity, max_market_quantity=instrument.max_market_quantity,
+        )
         or amount(maker_fee=instrument.maker_fee, taker_fee=instrument.taker_fee)
         or ("" if instrument.max_open_orders > 0 else found("max_open_orders", instrument.max_open_orders))
         or time(instrument.ts, stamp_ms)
@@ -127,7 +132,9 @@ def _account_event(event: AccountEvent, stamp_ms: int) -> str:
         or among("kind", event.kind, "FUNDING", "DEPOSIT", "WITHDRAWAL", "LIQUIDATION", "ADJUSTMENT")
         or amount(amount=event.amount, quantity=event.quantity, price=event.price)
         or (positive(amount=event.amount) if event.kind in ("DEPOSIT", "WITHDRAWAL") else "")
-        or (positive(price=event.price) or symbol(event.symbol or "") if event.quantity else "")
+        or (positive(price=event.price) or notional(event.price, event.quantity) if event.quantity else "")
+        or (symbol(event.symbol or "") if event.quantity or event.symbol is not None else "")
+        or (ids(reverses=event.reverses) if event.reverses is not None else "")
         or (found("note", len(event.note)) if len(event.note) > TEXT_CHARACTERS_MAX else "")
         or time(event.ts, stamp_ms)
     )
@@ -144,6 +151,7 @@ def _fill(fill: Fill, stamp_ms: int) -> str:
         or symbol(fill.symbol)
         or among("side", fill.side, "BUY", "SELL")
         or positive(price=fill.price, quantity=fill.quantity)
+        or notional(fill.price, fill.quantity)
         or amount(fee=fill.fee)
         or time(fill.ts, stamp_ms)
     )
@@ -161,8 +169,8 @@ def _report(report: EquityReport, stamp_ms: int) -> str:
 
 def _control(control: Control, stamp_ms: int) -> str:
     if isinstance(control.command, _SAFER):
-        # Whoever wants less risk gets it, however wrong a clock is and however long a reason.
-        return ids(control_id=control.control_id) or _command(control.command)
+        # Whoever wants less risk gets it, however wrong a clock is and however long an id or a reason.
+        return _command(control.command)
     return (
         ids(control_id=control.control_id)
         or (found("user", len(control.user)) if len(control.user) > TEXT_CHARACTERS_MAX else "")
@@ -197,6 +205,8 @@ def _command(command: object) -> str:
                 or amount(opening_balance=balance)
                 or (found("opening_balance", balance) if balance < ZERO else "")
             )
+        case PolicyUpdate():
+            return "" if command.version > 0 else found("version", command.version)
         case PhaseChange():
             return ids(phase=command.phase)
         case VersionChange():

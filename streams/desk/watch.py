@@ -69,7 +69,7 @@ def redraw(state: State, account: Account, worth: Decimal | None) -> None:
     rise = fall = inf
     if guard is not None and account.positions:
         total, gross = _worth(state, account, guard)
-        rise, fall = max(0.0, guard.high - total) / gross, max(0.0, total - guard.floor) / gross
+        rise, fall = max(0.0, guard.high - total) / (gross or 1.0), max(0.0, total - guard.floor) / (gross or 1.0)
     _draw_all(state, account, rise, fall)
 
 
@@ -92,19 +92,20 @@ def _guard(state: State, account: Account, worth: Decimal) -> Guard:
     base = account.cash
     summed = abs(float(base))
     for position in account.positions.values():
-        base -= position.cost
-        summed += abs(float(position.cost))
+        if position.symbol in state.index.prices:
+            base -= position.cost
+            summed += abs(float(position.cost))
     margin = MARGIN * (summed + abs(float(account.high_water)) + 1)
     limit = float(floor) + margin
     return Guard(float(base), float(account.high_water) - margin, limit + _RESERVE * max(0.0, float(worth) - limit), limit)
 
 
 def _worth(state: State, account: Account, guard: Guard) -> tuple[float, float]:
-    """Give what an account is worth, and the sum of its positions' values, near enough."""
+    """Give what an account is worth, and the sum of its positions' values, near enough. What has no price is dust, and left out everywhere."""
     prices = state.index.prices
     total, gross = guard.base, 0.0
     for held in account.positions.values():
-        value = held.size * prices[held.symbol]
+        value = held.size * prices.get(held.symbol, 0.0)
         total += value
         gross += abs(value)
     return total, gross
@@ -139,7 +140,7 @@ def _draw_side(state: State, account: Account, position: Position, favourable: b
         even = max(0.0, even) / gross
         rest = target - guard.base
         for held in account.positions.values():
-            if held is not position:
+            if held is not position and held.symbol in state.index.prices:
                 rest -= held.size * (held.favourable if favourable else held.adverse)
         room = rest / position.size / price - 1
         room = room if (position.size > 0) == favourable else -room

@@ -12,8 +12,8 @@ from streams.desk.messages import AccountEvent, Fill, Mark, TapeEvent
 from streams.desk.outputs import Fate
 from streams.desk.state import Account, State
 from streams.desk.values import exact
-from tests.adversary import Observer
 from tests.reference_books import NEAR, ReferenceBooks
+from tests.rough_market import Observer
 
 
 class BooksBalance(Observer):

@@ -13,8 +13,8 @@ from streams.desk.modes import mode_of
 from streams.desk.outputs import Cancel, Decision, Fate, Order
 from streams.desk.state import Account, State
 from streams.desk.values import ZERO, exact
-from tests.adversary import Observer
 from tests.reference_books import NEAR
+from tests.rough_market import Observer
 
 ENDS = ("REJECTED", "CANCELLED", "EXPIRED")
 RATE_WINDOW_MS = 10_000

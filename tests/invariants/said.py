@@ -11,7 +11,7 @@ from streams.desk.messages import EVERY_ACCOUNT, AccountEvent, Control, Fill, Or
 from streams.desk.outputs import Cancel, DeadLetter, Decision, Fate, Order, Portfolio
 from streams.desk.state import START_OF_CHAIN, State
 from streams.desk.turn import link_of
-from tests.adversary import Observer
+from tests.rough_market import Observer
 from tests.twins import written
 
 ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")

@@ -6,7 +6,8 @@ import pytest
 
 from streams.desk.state import new_state
 from streams.replay.generate import generate
-from tests.adversary import Adversary, random_acts
+from tests.acts import random_acts
+from tests.adversary import Adversary
 from tests.eager import eager
 from tests.invariants import everything
 from tests.twins import Said, assert_same, restored, run

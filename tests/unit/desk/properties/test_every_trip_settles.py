@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from streams.desk.messages import PhaseChange, PolicyUpdate, Trip
 from streams.desk.policy_check import document_hash
 from streams.simulation.policies import PHASE
-from tests.acts import ACTS
-from tests.adversary import ACCOUNTS, Act, Adversary, policy_document, random_acts
+from tests.acts import ACTS, Act, random_acts
+from tests.adversary import Adversary
+from tests.hurried_policy import policy_document
+from tests.rough_market import ACCOUNTS
 
 MARKS = {"BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT"}
 

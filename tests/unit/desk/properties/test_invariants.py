@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
-from tests.acts import ACTS
-from tests.adversary import Act, Adversary, random_acts
+from tests.acts import ACTS, Act, random_acts
+from tests.adversary import Adversary
 from tests.invariants import everything
 
 

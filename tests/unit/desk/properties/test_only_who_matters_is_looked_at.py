@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from streams.desk.messages import TapeEvent
 from streams.replay.generate import generate
 from streams.simulation.scenarios import SCENARIOS
-from tests.acts import ACTS
-from tests.adversary import Act, random_acts
+from tests.acts import ACTS, Act, random_acts
 from tests.eager import eager
 from tests.twins import assert_same, recorded, run
 

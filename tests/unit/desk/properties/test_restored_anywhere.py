@@ -11,8 +11,7 @@ from streams.desk.messages import TapeEvent, Tick
 from streams.desk.state import new_state
 from streams.pipeline.snapshots import SnapshotWriter, read_snapshot
 from streams.replay.generate import generate
-from tests.acts import ACTS
-from tests.adversary import Act, random_acts
+from tests.acts import ACTS, Act, random_acts
 from tests.twins import Said, assert_same, recorded, restored, run, written
 
 

@@ -15,14 +15,13 @@ from streams.desk.state import new_state
 from streams.replay.recording import record
 from streams.replay.replay import Replay
 from streams.replay.tape_file import TapeReader
-from tests.acts import ACTS
-from tests.adversary import Act, random_acts
+from tests.acts import ACTS, Act, random_acts
 from tests.tape_kit import REGISTRY
 from tests.twins import assert_same, outcomes, recorded, restored, run
 
 ROOT = Path(__file__).parents[4]
 HASHED = """
-from tests.adversary import random_acts
+from tests.acts import random_acts
 from tests.twins import chain_hash, recorded, run, written
 from streams.replay.generate import generate
 from hashlib import blake2b
