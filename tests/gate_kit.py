@@ -42,5 +42,5 @@ def remember(
     rig: Rig, order_id: str, symbol: str = "BTCUSDT", side: Any = "BUY", quantity: str = "1", reduce_only: bool = False
 ) -> None:
     """Put an open order into alice's books."""
-    order = OpenOrder(order_id, symbol, side, "LIMIT", dec(quantity), dec(100), reduce_only, "LONG", rig.state.now_ms, 0, None)
+    order = OpenOrder(order_id, symbol, side, "LIMIT", dec(quantity), dec(100), reduce_only, "LONG", 0, None)
     rig.account().orders[order_id] = order

@@ -7,7 +7,7 @@ high-water mark moves in proportion. An adjustment puts the account in doubt unt
 from decimal import Decimal
 
 from streams.desk import orders, plans, portfolio
-from streams.desk.memory import Seen
+from streams.desk.memory import Seen, printed
 from streams.desk.messages import AccountEvent
 from streams.desk.outputs import Fate
 from streams.desk.request import listed
@@ -31,7 +31,12 @@ def on_account_event(turn: Turn, event: AccountEvent) -> None:
         turn.alert(account, event.event_id[:64], f"{error} {mistake}".rstrip())
         return
     key = f"A:{event.event_id}"
-    seen = account.inputs_seen.look(key, event.ts)
+    content = printed(event)
+    seen = account.inputs_seen.look(key, event.ts, content)
+    if seen is Seen.CONTRADICTION:
+        turn.fate = Fate.REFUSED
+        turn.alert(account, event.event_id, "ACCOUNT_EVENT_CONFLICT " + listed(kind=event.kind, amount=event.amount))
+        return
     if seen is Seen.REPEAT:
         turn.fate = Fate.DUPLICATE
         return
@@ -41,9 +46,11 @@ def on_account_event(turn: Turn, event: AccountEvent) -> None:
         turn.fate = Fate.REFUSED
         turn.alert(account, event.event_id, "ACCOUNT_EVENT_TOO_OLD " + listed(ts=event.ts, floor_ts=account.inputs_seen.floor_ts))
         return
-    account.inputs_seen.remember(key, event.ts, turn.now_ms, orders.KEEP_MS)
+    account.inputs_seen.remember(key, event.ts, turn.now_ms, orders.KEEP_MS, content)
     turn.moved(account)
     _book(turn, account, event)
+    if event.quantity:
+        plans.set_aside_dust(turn, account, event.symbol or "")
 
 
 def _book(turn: Turn, account: Account, event: AccountEvent) -> None:

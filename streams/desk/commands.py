@@ -28,7 +28,7 @@ from streams.desk.messages import (
     VersionChange,
 )  # fmt: skip
 from streams.desk.outputs import Fate
-from streams.desk.ranges import is_account, signature
+from streams.desk.ranges import ID_CHARACTERS_MAX, is_account, signature
 from streams.desk.request import Request, listed
 from streams.desk.sizing import make_plan
 from streams.desk.state import Account
@@ -47,7 +47,7 @@ COMMAND: Final = "COMMAND"
 
 _EVERY = (Enable, Disable, Trip, Reset, PolicyUpdate, PhaseChange, VersionChange, Promotion)
 _ONE = (Enable, Disable, Trip, Reset, PhaseChange, ManualOrder, ClosePosition, OpenAccount, CloseAccount)
-_ALLOWS_MORE = (Enable, Reset, PhaseChange, ManualOrder, OpenAccount, Promotion)
+_ALLOWS_MORE = (Enable, Reset, PhaseChange, ManualOrder, OpenAccount, Promotion, VersionChange)
 
 
 def on_control(turn: Turn, control: Control) -> None:
@@ -68,6 +68,7 @@ def on_control(turn: Turn, control: Control) -> None:
         return
     if not _new(turn, account, control):
         return
+    _note_position(turn, account, every)
     refusal = _refusal(turn, control)
     if refusal:
         turn.refuse(account, COMMAND, control.control_id, refusal)
@@ -75,21 +76,33 @@ def on_control(turn: Turn, control: Control) -> None:
     carry_out(turn, account, control)
 
 
+def _note_position(turn: Turn, account: Account | None, every: bool) -> None:
+    """Note how far the command topic has been applied, whatever becomes of this command: orders name it.
+
+    A repeat moves nothing: whoever compares positions knows commands by their ids too.
+    """
+    if every:
+        turn.state.control_position = max(turn.state.control_position, turn.event.source_offset)
+    elif account is not None:
+        account.control_position = max(account.control_position, turn.event.source_offset)
+        turn.touch(account)
+
+
 def _new(turn: Turn, account: Account | None, control: Control) -> bool:
     memory = turn.state.seen if account is None else account.inputs_seen
-    key = f"C:{control.control_id}"
+    key = command_key(control)
     seen = memory.look(key, control.ts)
     if seen is Seen.REPEAT:
         turn.fate = Fate.DUPLICATE
         return False
     # Commands that only make things safer may come from a clock that is ahead: it must not make the present old.
     memory.remember(key, min(control.ts, turn.now_ms), turn.now_ms, KEEP_MS if account is None else ACCOUNT_KEEP_MS)
-    if control.account == EVERY_ACCOUNT:
-        turn.state.control_position = max(turn.state.control_position, turn.event.source_offset)
-    elif account is not None:
-        account.control_position = max(account.control_position, turn.event.source_offset)
-        turn.touch(account)
     return True
+
+
+def command_key(control: Control) -> str:
+    """Give what a command is remembered by; an id may be longer than is kept where the command only makes things safer."""
+    return f"C:{control.control_id[:ID_CHARACTERS_MAX]}"
 
 
 def _refusal(turn: Turn, control: Control) -> str:
@@ -104,7 +117,9 @@ def _refusal(turn: Turn, control: Control) -> str:
             return f"COMMAND_STALE {listed(command=name, age_ms=age_ms, age_ms_max=AGE_MS_MAX)}"
     if isinstance(command, Reset) and not (control.user.strip() and control.reason.strip()):
         return "RESET_UNSIGNED user and reason are needed"
-    if isinstance(command, (*_ALLOWS_MORE, PolicyUpdate, VersionChange)) and not control.user.strip():
+    if isinstance(command, VersionChange) and not control.reason.strip():
+        return f"COMMAND_UNSIGNED command={name}"
+    if isinstance(command, (*_ALLOWS_MORE, PolicyUpdate)) and not control.user.strip():
         return f"COMMAND_UNSIGNED command={name}"
     return ""
 
@@ -121,7 +136,7 @@ def carry_out(turn: Turn, account: Account | None, control: Control) -> None:
         case OpenAccount():
             _open(turn, account, control, control.command)
         case CloseAccount() if account is not None:
-            account.in_service = False
+            account.in_service = account.enabled = False
             cancel_risk(turn, account, "CLOSED")
             applied(turn, account, control, "ACCOUNT_CLOSED")
         case ManualOrder() if account is not None:
@@ -144,8 +159,10 @@ def applied(turn: Turn, account: Account | None, control: Control, what: str) ->
 def _switch(turn: Turn, account: Account | None, control: Control, on: bool) -> None:
     if account is None:
         turn.state.enabled = on
-        for name in sorted(turn.state.accounts) if not on else ():
-            cancel_risk(turn, turn.state.accounts[name], "DISABLED")
+        for name in sorted(turn.state.accounts):
+            turn.show(turn.state.accounts[name])
+            if not on:
+                cancel_risk(turn, turn.state.accounts[name], "DISABLED")
     else:
         account.enabled = on
         account.doubt = "" if on else account.doubt
@@ -174,11 +191,10 @@ def _open(turn: Turn, account: Account | None, control: Control, command: OpenAc
         balance,
         balance,
         balance,
-        turn.now_ms // 86_400_000,
         balance,
     )
     account.control_position = turn.event.source_offset
-    account.inputs_seen.remember(f"C:{control.control_id}", min(control.ts, turn.now_ms), turn.now_ms, ACCOUNT_KEEP_MS)
+    account.inputs_seen.remember(command_key(control), min(control.ts, turn.now_ms), turn.now_ms, ACCOUNT_KEEP_MS)
     turn.state.accounts[control.account] = account
     turn.state.index.cash += balance
     turn.state.index.transfers += balance

@@ -74,7 +74,10 @@ def assume_reign(state: State) -> State:
 
 
 def _in_turn(state: State, event: TapeEvent) -> bool:
-    """Tell whether this is the next of the tape and of its source; if so, it now is the last."""
+    """Tell whether this comes after the last of the tape and of its source; if so, it now is the last.
+
+    Offsets may leave gaps out (a broker's own markers take some); whether records are missing is for whoever reads the tape to know.
+    """
     if event.offset <= state.offset:
         return False
     state.offset = event.offset

@@ -1,8 +1,8 @@
 """The emergency stop (ESS): a machine of three states, written as a table.
 
 Decides: which event leads from which state to which, and what is remembered of a trip. Nothing re-arms by itself: the only ways
-back to ARMED are RESET and OVERRIDDEN, both an operator's. Leaves to others: what counts as a breach (desk.watching), what is
-cancelled or closed (desk.stopping), who may reset (desk.commands).
+back to ARMED are RESET and OVERRIDDEN, both an operator's. Leaves to others: what counts as a breach
+(desk.valuation, desk.marks, desk.ticks, desk.total), what is cancelled or closed (desk.stopping), who may reset (desk.stop_commands).
 """
 
 from dataclasses import dataclass

@@ -5,10 +5,8 @@ order's end, of another symbol or side than its order, of an order nobody knows.
 position is the sum of its fills.
 """
 
-import hashlib
-
 from streams.desk import orders, plans, portfolio
-from streams.desk.memory import Seen
+from streams.desk.memory import Seen, printed
 from streams.desk.messages import Fill
 from streams.desk.outputs import Fate
 from streams.desk.request import listed
@@ -45,8 +43,7 @@ def on_fill(turn: Turn, fill: Fill) -> None:
 
 def _new(turn: Turn, account: Account, fill: Fill) -> bool:
     key = f"F:{fill.venue}:{fill.symbol}:{fill.trade_id}"
-    words = (fill.order_id, fill.side, text(fill.price), text(fill.quantity), text(fill.fee), fill.fee_currency)
-    content = hashlib.blake2b("\x1f".join(words).encode(), digest_size=8).hexdigest()
+    content = printed((fill.order_id, fill.side, fill.price, fill.quantity, fill.fee, fill.fee_currency))
     seen = account.inputs_seen.look(key, fill.ts, content)
     if seen is Seen.REPEAT:
         turn.fate = Fate.DUPLICATE

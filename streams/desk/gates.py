@@ -11,13 +11,10 @@ from decimal import Decimal
 from streams.desk import portfolio
 from streams.desk.emergency_stop import StopState
 from streams.desk.outputs import Check
+from streams.desk.rate import orders_in_window
 from streams.desk.request import Request, listed, rules_of
 from streams.desk.sizing import size_by_risk
-from streams.desk.state import Account
 from streams.desk.values import HUNDRED, ZERO, round_down
-
-ORDER_RATE_WINDOW_MS = 10_000
-"""The exchange counts orders of an account over ten seconds."""
 
 Gate = Callable[[Request], Check]
 
@@ -257,7 +254,10 @@ def rated(request: Request) -> Check:
     assert request.phase is not None and request.instrument is not None
     account, limits = request.account, request.phase.orders
     sent, still_open = orders_in_window(account, request.now_ms), len(account.orders)
-    of_symbol, of_symbol_max = sum(order.symbol == request.symbol for order in account.orders.values()), request.instrument.max_open_orders
+    of_symbol, of_symbol_max = (
+        sum(order.symbol == request.symbol for order in account.orders.values()),
+        request.instrument.max_open_orders,
+    )
     figures = listed(
         sent_10s=sent, sent_10s_max=limits.per_10s_max, open=still_open, open_max=limits.open_max, symbol=of_symbol, symbol_max=of_symbol_max
     )  # fmt: skip
@@ -279,14 +279,6 @@ def reduces(request: Request) -> Check:
         return Check("reduces", "ALREADY_CLOSING", figures)
     request.quantity = min(request.quantity, closable) if request.quantity else closable
     return Check("reduces", "", figures)
-
-
-def orders_in_window(account: Account, now_ms: int) -> int:
-    """Count the orders of the last ten seconds, forgetting older ones."""
-    times = account.order_times
-    while times and times[0] <= now_ms - ORDER_RATE_WINDOW_MS:
-        times.popleft()
-    return len(times)
 
 
 OPENING: tuple[Gate, ...] = (

@@ -5,11 +5,23 @@ caller, and never more than `ENTRIES_MAX` of them; what is forgotten leaves its 
 or below the floor is `TOO_OLD`: it may be a repeat of something forgotten, so nobody may act on it as if it were new.
 """
 
+import hashlib
+from collections.abc import Iterable
+from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple
 
+from streams.desk.values import text
+
 ENTRIES_MAX = 10_000
-"""Most ids remembered an account and kind: when full the oldest leave early and the floor rises; about 2 MB."""
+"""Most ids one memory keeps; an account has one for signals and one for the rest. When full the oldest leave early and the floor
+rises; about 2 MB."""
+
+
+def printed(words: Iterable[object]) -> str:
+    """Give a print of an input's content: the same for the same content, whatever way its numbers were written."""
+    written = [text(word) if isinstance(word, Decimal) else str(word) for word in words]
+    return hashlib.blake2b("\x1f".join(written).encode(), digest_size=8).hexdigest()
 
 
 class Seen(Enum):

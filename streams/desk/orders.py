@@ -5,7 +5,7 @@ Decides: when an order is over, and what is remembered of it. UNKNOWN is not an 
 
 from streams.desk import exits
 from streams.desk.cancelling import cancel
-from streams.desk.memory import Seen
+from streams.desk.memory import Seen, printed
 from streams.desk.messages import OrderEvent
 from streams.desk.outputs import Fate
 from streams.desk.plans import set_aside_dust
@@ -29,11 +29,17 @@ def on_order_event(turn: Turn, event: OrderEvent) -> None:
         turn.bury("ORDER_EVENT_INVALID" if mistake else "UNKNOWN_ACCOUNT", mistake or f"account={event.account[:64]}")
         return
     key = f"O:{event.event_id}"
-    seen = account.inputs_seen.look(key, event.ts)
+    content = printed(event)
+    seen = account.inputs_seen.look(key, event.ts, content)
     if seen is Seen.REPEAT:
         turn.fate = Fate.DUPLICATE
         return
-    account.inputs_seen.remember(key, event.ts, turn.now_ms, KEEP_MS)
+    if seen is Seen.CONTRADICTION:
+        turn.fate = Fate.REFUSED
+        turn.alert(account, event.event_id, f"ORDER_EVENT_CONFLICT order={event.order_id} kind={event.kind}")
+        return
+    # One too old to tell is applied: said again, an order's word finds the order where that word has brought it.
+    account.inputs_seen.remember(key, event.ts, turn.now_ms, KEEP_MS, content)
     turn.touch(account)
     order = account.orders.get(event.order_id)
     if order is None and event.order_id in account.closed_orders and event.kind == "ACKNOWLEDGED":
@@ -71,4 +77,6 @@ def on_order_timer(turn: Turn, account: Account, order_id: str) -> None:
     """Cancel an order whose lifetime is over, and again where the cancel went unanswered."""
     order = account.orders.get(order_id)
     if order is not None and order_due_ms(order) <= turn.now_ms:
+        if order.type == "MARKET" and not order.cancel_due_ms:
+            turn.alert(account, order_id, f"ORDER_SILENT symbol={order.symbol} status={order.status}")
         cancel(turn, account, order, "AGAIN" if order.cancel_due_ms else "LIFETIME")

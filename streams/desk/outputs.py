@@ -138,7 +138,7 @@ class Portfolio(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that could not be used, with its bytes where it could not even be read."""
+    """A record that could not be read, or cannot be true, with its bytes and where it came from."""
 
     offset: int
     n: int

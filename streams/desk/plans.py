@@ -7,7 +7,7 @@ nobody planned it. A position without a stop is a risk without a limit, so there
 from decimal import Decimal
 
 from streams.desk.request import listed
-from streams.desk.state import Account, Plan, Position
+from streams.desk.state import Account, Plan, Position, State
 from streams.desk.timers import HOLD, SHOW, next_show_ms, set_timer
 from streams.desk.turn import Turn
 from streams.desk.values import FINEST_PRICE, HUNDRED, ZERO, money_quotient, round_down, steps_ceiling, steps_floor
@@ -35,17 +35,29 @@ def take_on(turn: Turn, account: Account, symbol: str, price: Decimal, plan: Pla
 
 def set_aside_dust(turn: Turn, account: Account, symbol: str) -> None:
     """Note that what is left of a position is too small for any order, where nothing is under way that could change it."""
-    position, instrument = account.positions.get(symbol), turn.state.instruments.get(symbol)
-    if (
-        position is None
-        or position.dust
-        or instrument is None
-        or any(order.symbol == symbol for order in account.orders.values())
-    ):
+    position = account.positions.get(symbol)
+    if position is None or position.dust or any(order.symbol == symbol for order in account.orders.values()):
         return
-    least = max(instrument.min_quantity, instrument.step_size)
-    if round_down(abs(position.quantity), instrument.step_size) < least:
+    if is_dust(turn.state, position):
         mark_as_dust(turn, account, position)
+
+
+def is_dust(state: State, position: Position) -> bool:
+    """Tell whether a position is smaller than any order may be, and worth little. What is worth more is never ignored."""
+    instrument, mark = state.instruments.get(position.symbol), state.marks.get(position.symbol)
+    if instrument is None or mark is None or abs(position.quantity) * mark.mark > DUST_USD_MAX:
+        return False
+    return round_down(abs(position.quantity), instrument.step_size) < max(instrument.min_quantity, instrument.step_size)
+
+
+def judge_dust_again(turn: Turn, symbol: str) -> None:
+    """Take up again what other filters let be closed."""
+    for name, position in sorted(turn.state.index.holders.get(symbol, {}).items()):
+        if position.dust and not is_dust(turn.state, position):
+            account = turn.state.accounts[name]
+            position.dust = False
+            turn.moved(account)
+            plan_the_unplanned(turn, account)
 
 
 def mark_as_dust(turn: Turn, account: Account, position: Position) -> None:

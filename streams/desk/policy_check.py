@@ -72,7 +72,7 @@ T = TypeVar("T")
 
 
 def _record(kind: type[T], raw: Any, path: tuple[str, ...], errors: list[PolicyError]) -> T | None:
-    slots = fields(kind)  # type: ignore[arg-type]  # every kind passed here is a dataclass of this module
+    slots = fields(kind)  # type: ignore[arg-type]  # every kind passed here is a dataclass of desk.policy
     table = _keys(raw, tuple(slot.name for slot in slots), path, errors)
     values: dict[str, Any] = {}
     for slot in slots:

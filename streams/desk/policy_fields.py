@@ -4,16 +4,12 @@ Decides: what a number, a count, a word, a switch and a list of names may look l
 in the field's metadata.
 """
 
-from collections.abc import Callable
 from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 DECIMALS_MAX = 6
 """Places of a limit after the point, so that its products with prices stay within the places money has."""
-
-
-Parser = Callable[[Any], Any]
 
 
 def number(low: str, high: str, above: bool = False) -> Any:

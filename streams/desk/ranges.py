@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 
 from streams.desk.messages import Control
-from streams.desk.values import AMOUNT_MAX, DIGITS_AFTER_POINT_MAX, ONE, SUM_MAX, ZERO, is_amount, text
+from streams.desk.values import AMOUNT_MAX, MONEY_SCALE, ONE, SUM_MAX, ZERO, is_amount, text
 
 ID_CHARACTERS_MAX = 128
 """No id is longer: ids are kept in memory by the thousand."""
@@ -107,6 +107,6 @@ def ordered(least: Decimal | int, **values: Decimal) -> str:
 def sums(**values: Decimal) -> str:
     """Ask for sums over accounts."""
     for field, value in values.items():
-        if not value.is_finite() or abs(value) >= SUM_MAX or -int(value.as_tuple().exponent) > DIGITS_AFTER_POINT_MAX:
+        if not value.is_finite() or abs(value) >= SUM_MAX or -int(value.as_tuple().exponent) > MONEY_SCALE:
             return found(field, value)
     return ""

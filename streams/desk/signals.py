@@ -9,6 +9,7 @@ from typing import Final
 
 from streams.desk import gates
 from streams.desk.approval import approve
+from streams.desk.cancelling import cancel_resting
 from streams.desk.memory import Seen
 from streams.desk.messages import OrderSide, Signal
 from streams.desk.outputs import Fate
@@ -79,6 +80,8 @@ def budget(account: Account, second: int, phase: Phase) -> int:
 
 
 def _wait(turn: Turn, account: Account, signal: Signal, phase: Phase) -> None:
+    for expired in account.queue.expired(turn.now_ms):
+        drop(turn, account, expired, "SIGNAL_EXPIRED", ts=expired.ts)
     expires_ms = signal.ts + phase.age.signal_s_max * 1000
     leaving = account.queue.offer(signal, expires_ms, phase.throttle.queue_max)
     turn.show(account)
@@ -93,6 +96,7 @@ def _wait(turn: Turn, account: Account, signal: Signal, phase: Phase) -> None:
             queue_max=phase.throttle.queue_max,
         )
         if leaving is signal:
+            turn.fate = Fate.REFUSED
             return
     turn.state.index.waiting.add(account.account)
 
@@ -122,8 +126,13 @@ def work_queue(turn: Turn, account: Account) -> None:
 def judge(turn: Turn, account: Account, signal: Signal) -> None:
     """Take a signal through the gates."""
     request = wanted(turn, account, signal)
-    through = gates.OPENING if request.adds_risk else gates.REDUCING
-    approve(turn, request, through, SIGNAL, signal.signal_id, signal.side)
+    if request.adds_risk:
+        approve(turn, request, gates.OPENING, SIGNAL, signal.signal_id, signal.side)
+        return
+    answer = approve(turn, request, gates.REDUCING, SIGNAL, signal.signal_id, signal.side)
+    if not isinstance(answer, str) or answer in ("NO_POSITION", "ALREADY_CLOSING", "QUANTITY_MIN"):
+        # Whoever wants out wants what is still on its way in back as well.
+        cancel_resting(turn, account, signal.side, signal.symbol)
 
 
 def wanted(turn: Turn, account: Account, signal: Signal) -> Request:

@@ -21,7 +21,7 @@ from streams.desk.throttle import SignalQueue, Waiting
 Record = dict[str, Any]
 
 _ACCOUNT_AS_IS = (
-    "account", "venue", "credentials", "leverage", "cash", "opening", "high_water", "day_start", "day", "in_service", "enabled", "phase",
+    "account", "venue", "credentials", "leverage", "cash", "opening", "high_water", "day_start", "in_service", "enabled", "phase",
     "phase_since_ms", "realised", "fees", "funding", "transfers", "adjusted", "doubt", "budget_second", "budget_used", "control_position", "chain",
     "unshown",
 )  # fmt: skip
@@ -44,7 +44,7 @@ _PLAN = (
     "trailed",
 )
 _ORDER_AS_IS = (
-    "order_id", "symbol", "side", "type", "quantity", "limit_price", "reduce_only", "purpose", "created_ms", "expires_ms", "filled", "status",
+    "order_id", "symbol", "side", "type", "quantity", "limit_price", "reduce_only", "purpose", "expires_ms", "filled", "status",
     "cancel_due_ms",
 )  # fmt: skip
 _CLOSED_AS_IS = ("symbol", "side", "quantity", "filled", "how")

@@ -84,8 +84,8 @@ class OpenOrder:
     limit_price: Decimal | None
     reduce_only: bool
     purpose: str
-    created_ms: int
     expires_ms: int
+    """When it is taken back."""
     plan: Plan | None
     filled: Decimal = ZERO
     status: str = "SENT"
@@ -131,7 +131,6 @@ class Account:
     cash: Decimal
     opening: Decimal
     high_water: Decimal
-    day: int
     day_start: Decimal
     in_service: bool = True
     enabled: bool = False

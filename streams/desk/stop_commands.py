@@ -57,7 +57,7 @@ def _refusal(turn: Turn, account: Account | None, stop: Stop, override: bool) ->
     if not override:
         if stop.state is StopState.TRIPPED:
             return "ESS_NOT_SETTLED"
-        left_ms = stopping.cooldown_left_ms(stop, turn.now_ms, _cooldown_s(turn, account))
+        left_ms = stop.left_ms(turn.now_ms, _cooldown_s(turn, account))
         if left_ms:
             return "ESS_COOLDOWN " + listed(left_ms=left_ms)
     if account is not None and portfolio.equity(state, account) is None:

@@ -6,7 +6,8 @@ Decides: which orders are cancelled, which positions are closed, and when the st
 
 from streams.desk import exits
 from streams.desk.cancelling import cancel_risk
-from streams.desk.emergency_stop import Stop, StopEvent, StopState
+from streams.desk.emergency_stop import StopEvent, StopState
+from streams.desk.signals import drop
 from streams.desk.state import Account, State
 from streams.desk.turn import Turn
 
@@ -35,6 +36,9 @@ def trip_all(turn: Turn, cause: str) -> bool:
 
 def _stand_down(turn: Turn, account: Account) -> None:
     cancel_risk(turn, account, "ESS")
+    for signal in account.queue.take_opening():
+        drop(turn, account, signal, "ESS_TRIPPED", confidence=signal.confidence)
+    turn.show(account)
     turn.state.index.unsettled.add(account.account)
     flatten(turn, account)
 
@@ -85,9 +89,5 @@ def settle(turn: Turn) -> None:
                 turn.moved(account)
                 turn.decide(account, "ESS", name, "APPLIED", "COOLDOWN")
     if not index.unsettled and state.stop.on(StopEvent.SETTLED, turn.now_ms):
+        state.unshown = True
         turn.decide(None, "ESS", "*", "APPLIED", "COOLDOWN")
-
-
-def cooldown_left_ms(stop: Stop, now_ms: int, cooldown_s: int) -> int:
-    """Tell how long a stop cannot be reset without override."""
-    return stop.left_ms(now_ms, cooldown_s) if stop.state is StopState.COOLDOWN else 0

@@ -74,6 +74,10 @@ class SignalQueue:
                 return self._take(arrival).signal
         return None
 
+    def take_opening(self) -> list[Signal]:
+        """Take out every signal that does not close, in order of arrival."""
+        return [self._take(entry.arrival).signal for entry in self.waiting() if entry.signal.side != "CLOSE"]
+
     def expired(self, now_ms: int) -> list[Signal]:
         """Take out every signal whose last moment has passed, oldest deadline first."""
         gone = []

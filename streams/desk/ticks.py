@@ -28,7 +28,7 @@ def on_tick(turn: Turn, tick: Tick) -> None:
         return
     day_before, state.second = state.second // DAY_S, tick.second
     if tick.second // DAY_S != day_before:
-        _begin_day(turn, tick.second // DAY_S)
+        _begin_day(turn)
     _policy_age(turn)
     for name, kind, key in due(state):
         _on_timer(turn, state.accounts[name], kind, key)
@@ -46,10 +46,9 @@ def on_tick(turn: Turn, tick: Tick) -> None:
     total.report(turn)
 
 
-def _begin_day(turn: Turn, day: int) -> None:
+def _begin_day(turn: Turn) -> None:
     for account in turn.state.accounts.values():
         worth = portfolio.equity(turn.state, account)
-        account.day = day
         account.day_start = account.day_start if worth is None else worth
         turn.show(account)
 
@@ -58,6 +57,9 @@ def _policy_age(turn: Turn) -> None:
     """Say once that the policy has gone stale, and once that it is fresh again."""
     state = turn.state
     if state.policy is None:
+        if not state.policy_stale and any(state.index.holders.values()):
+            state.policy_stale = True
+            turn.alert(None, "policy", "POLICY_ABSENT positions are held and nothing says when to stop")
         return
     age_s_max = min(phase.age.policy_s_max for phase in state.policy.phases.values())
     age_ms = turn.now_ms - state.policy_ms

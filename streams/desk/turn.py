@@ -45,9 +45,9 @@ class Turn:
         account.figures = ""
         self.touched[account.account] = account
 
-    def next_order_id(self, account: Account, ahead: int) -> tuple[str, int]:
-        """Derive the id of the order that will be said after `ahead` other outputs."""
-        n = len(self.outputs) + ahead
+    def next_order_id(self, account: Account) -> tuple[str, int]:
+        """Derive the id of the order that will be said after its decision, which comes next."""
+        n = len(self.outputs) + 1
         return order_id(self.state.epoch, account.account, self.event.offset, n), n
 
     def decide(

@@ -118,7 +118,8 @@ def _instrument(instrument: Instrument, stamp_ms: int) -> str:
         or ordered(instrument.price_down_ratio, price_up_ratio=instrument.price_up_ratio)
         or ordered(
             max(instrument.min_quantity, instrument.step_size),
-            max_quantity=instrument.max_quantity, max_market_quantity=instrument.max_market_quantity,
+            max_quantity=instrument.max_quantity,
+            max_market_quantity=instrument.max_market_quantity,
         )
         or amount(maker_fee=instrument.maker_fee, taker_fee=instrument.taker_fee)
         or ("" if instrument.max_open_orders > 0 else found("max_open_orders", instrument.max_open_orders))

@@ -37,8 +37,6 @@ AMOUNT_MAX = Decimal(10) ** 15
 
 SUM_MAX = Decimal(10) ** 24
 """No sum over accounts reaches this."""
-DIGITS_AFTER_POINT_MAX = MONEY_SCALE
-"""No decimal on the wire has more places (schemas); with more, sums and products could not be exact."""
 
 _MONEY_QUANTUM = Decimal(1).scaleb(-MONEY_SCALE)
 _CENT = Decimal("0.01")

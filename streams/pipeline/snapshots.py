@@ -101,7 +101,10 @@ def read_snapshot(codec: RecordCodec, records: Iterable[bytes]) -> tuple[State, 
     raws = list(records)
     if len(raws) < 2:
         raise BadSnapshot(f"{len(raws)} records are no snapshot")
-    bodies = [codec.decode_record(SNAPSHOT, raw)["body"] for raw in raws]
+    try:
+        bodies = [codec.decode_record(SNAPSHOT, raw)["body"] for raw in raws]
+    except ValueError as error:
+        raise BadSnapshot(f"a record cannot be read: {error}") from error
     kinds = [kind for kind, _ in bodies]
     if kinds[0] != SHARED or kinds[-1] != MARKER or any(kind != ACCOUNT for kind in kinds[1:-1]):
         raise BadSnapshot("the records are not one shared state, accounts and a marker")

@@ -74,9 +74,9 @@ class EveryInputHasOneFate(Observer):
         letters = [output for output in outputs if isinstance(output, DeadLetter)]
         assert len(letters) == (fate is Fate.DEAD_LETTER), f"offset {event.offset}: {fate}"
         if fate is Fate.REFUSED:
-            assert any(isinstance(output, Decision) and output.verdict in ("REFUSED", "ALERT") for output in outputs), (
-                "refused without a word"
-            )
+            assert any(
+                isinstance(output, Decision) and output.verdict in ("REFUSED", "DROPPED", "ALERT") for output in outputs
+            ), "refused without a word"
         if fate is Fate.DUPLICATE:
             assert outputs == [], f"offset {event.offset}: a duplicate was answered"
         if fate in (Fate.DUPLICATE, Fate.DEAD_LETTER):
