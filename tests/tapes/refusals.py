@@ -113,6 +113,9 @@ def without_policy(at: Refused) -> None:
     at.open("early")
     at.no("POLICY_MISSING", at.signal("early"))
     at.no("POLICY_MISSING", rig.command("*", PhaseChange(PHASE, True)))
+    rig.fill("nobodys-order", "1", account="early")
+    at.no("POLICY_ABSENT", rig.tick())
+    rig.fill("nobodys-order", "1", account="early", side="SELL")
 
 
 def get_ready(at: Refused) -> None:
@@ -240,10 +243,11 @@ def policies(at: Refused) -> None:
     rig, account = at.rig, at.open("phases", "phase1")
     now = policy()
     other = policy(entry={"confidence_min": "0.46"})
-    at.no("POLICY_OLD", rig.command("*", now._replace(version=0)))
-    at.no("POLICY_INVALID", rig.command("*", now._replace(version=2, hash="0" * 32)))
-    at.no("POLICY_INVALID", rig.command("*", PolicyUpdate(2, document_hash("{}"), "{}")))
-    at.no("POLICY_CONFLICT", rig.command("*", other))
+    rig.command("*", now._replace(version=2))
+    at.no("POLICY_OLD", rig.command("*", now))
+    at.no("POLICY_INVALID", rig.command("*", now._replace(version=3, hash="0" * 32)))
+    at.no("POLICY_INVALID", rig.command("*", PolicyUpdate(3, document_hash("{}"), "{}")))
+    at.no("POLICY_CONFLICT", rig.command("*", other._replace(version=2)))
     at.no("PHASE_UNKNOWN", rig.command(account, PhaseChange("phase9", False)))
     at.no("PHASE_MIN_DAYS", rig.command(account, PhaseChange("phase2", False)))
     at.no("PHASE_LEAP", rig.command(account, PhaseChange("phase3", False)))
@@ -275,6 +279,10 @@ def reports(at: Refused) -> None:
     at.no("ORDER_OVER", rig.event(order, "EXPIRED", account))
     at.no("ORDER_UNKNOWN", rig.event("q1-nobody", "CANCELLED", account))
     at.no("FILL_CONFLICT", rig.fill(order, "2", trade_id="known"))
+    rig.event(order, "EXPIRED", account, event_id="known")
+    at.no("ORDER_EVENT_CONFLICT", rig.event(order, "CANCELLED", account, event_id="known"))
+    rig.money("FUNDING", "1", account, event_id="known")
+    at.no("ACCOUNT_EVENT_CONFLICT", rig.money("FUNDING", "-1", account, event_id="known"))
     at.no("OVERFILL", rig.fill(order, "0.001"))
     cancelled = one_order(at.signal(account, symbol="SOLUSDT"))
     at.no("ORDER_FATE_UNKNOWN", rig.event(cancelled, "UNKNOWN", account))
@@ -299,6 +307,18 @@ def feeds(at: Refused) -> None:
     at.buried("ORDER_EVENT_INVALID", rig.event("q1-nobody", "CANCELLED", account, ts=0))
     report = EquityReport("r1", 7, 1, rig.state.second, dec(1), dec(1), 1, True, rig.now_ms)
     at.buried("REPORT_INVALID", rig.feed(report))
+
+
+def silence(at: Refused) -> None:
+    """Let the exchange say nothing of an order that closes."""
+    rig, account = at.rig, at.open("silent")
+    rig.open(account=account)
+    at.signal(account, "CLOSE")
+    outputs: list[Output] = []
+    for _ in range(25):
+        outputs += rig.tick()
+        rig.refresh()
+    at.no("ORDER_SILENT", outputs)
 
 
 def full_books(at: Refused) -> None:
@@ -329,7 +349,7 @@ def time_passes(at: Refused) -> None:
     at.no("FILL_TOO_OLD", rig.fill(order, "1", ts=early_ms))
     at.no("ACCOUNT_EVENT_TOO_OLD", rig.money("DEPOSIT", "5", account, ts=early_ms))
     rig.tick()
-    rig.command("*", policy())
+    rig.command("*", policy()._replace(version=2))
     at.no("POLICY_FRESH", rig.tick())
 
 
@@ -338,7 +358,7 @@ def every_refusal() -> tuple[State, Iterator[tuple[TapeEvent, Outcome]], list[st
     at = Refused()
     for chapter in (
         without_policy, get_ready, signals, throttle, manual_orders, limits, commands, policies, emergency_stop, reports, feeds,
-        full_books, time_passes,
+        silence, full_books, time_passes,
     ):  # fmt: skip
         chapter(at)
         at.rig.tick()
