@@ -74,6 +74,15 @@ def _unready() -> Rig:
     return rig
 
 
+def _unlimited() -> Rig:
+    """Hold something on a desk that was never given a policy."""
+    rig = Rig()
+    rig.command("alice", OpenAccount("sim", "keys/alice", dec(10), dec(10_000)))
+    rig.fill("elsewhere", "1")
+    rig.tick()
+    return rig
+
+
 def _limited(rig: Rig) -> None:
     written = document(SYMBOLS)
     written["phases"][PHASE]["trading_mode"] = "limited"
@@ -113,6 +122,7 @@ def _signals() -> dict[str, Callable[[], Rig]]:
         "TRADING_DISABLED": _told(_then(lambda rig: rig.command("alice", Disable()), Rig.signal)),
         "ESS_TRIPPED": _told(_then(lambda rig: rig.command("alice", Trip()), Rig.signal)),
         "POLICY_STALE": _told(lambda rig: rig.tick(601)),
+        "POLICY_ABSENT": _unlimited,
         "POLICY_FRESH": _told(_then(lambda rig: rig.tick(601), lambda rig: rig.policy(1), Rig.tick)),
         "ACCOUNT_IN_DOUBT": _told(_then(lambda rig: rig.money("ADJUSTMENT", "-1"), Rig.signal)),
         "SYMBOL_NOT_IN_PHASE": _told(_then(lambda rig: rig.instrument("DOGEUSDT"), lambda rig: rig.signal(symbol="DOGEUSDT"))),
@@ -171,6 +181,10 @@ def _orders_and_fills() -> dict[str, Callable[[], Rig]]:
         "ORDER_UNKNOWN": _told(lambda rig: rig.event("nobodys", "CANCELLED")),
         "ORDER_OVER": _told(lambda rig: rig.event(rig.open(), "CANCELLED")),
         "ORDER_FATE_UNKNOWN": _told(lambda rig: rig.event(one_order(rig.signal()), "UNKNOWN")),
+        "ORDER_SILENT": _told(_then(Rig.open, lambda rig: rig.signal("CLOSE"), lambda rig: rig.tick(21))),
+        "ORDER_EVENT_CONFLICT": _told(
+            lambda rig: [rig.event("nobodys", kind, event_id="e") for kind in ("ACKNOWLEDGED", "CANCELLED")]
+        ),
         "FILL_CONFLICT": _told(lambda rig: [rig.fill("elsewhere", quantity, trade_id="t1") for quantity in ("1", "2")]),
         "FILL_TOO_OLD": _told(_then(forgotten, lambda rig: rig.fill("elsewhere", "1", ts=rig.now_ms - 2 * HOUR_MS))),
         "FILL_ADOPTED": _told(lambda rig: rig.fill("nobodys", "1")),
@@ -181,6 +195,7 @@ def _orders_and_fills() -> dict[str, Callable[[], Rig]]:
             lambda rig: [rig.fill("elsewhere", "0.01", fee=dec(1), fee_currency=f"COIN{n}") for n in range(COINS_OWED_MAX + 1)]
         ),
         "ACCOUNT_EVENT_TOO_OLD": _told(_then(forgotten, lambda rig: rig.money("FUNDING", "1", ts=rig.now_ms - 2 * HOUR_MS))),
+        "ACCOUNT_EVENT_CONFLICT": _told(lambda rig: [rig.money("FUNDING", amount, event_id="a") for amount in ("1", "2")]),
         "ADJUSTED": _told(lambda rig: rig.money("ADJUSTMENT", "-1")),
         "ADJUSTMENT_REVERSED": _told(
             _then(lambda rig: rig.money("ADJUSTMENT", "-1", event_id="a"), lambda rig: rig.money("ADJUSTMENT", "0", reverses="a"))

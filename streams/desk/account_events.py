@@ -111,3 +111,4 @@ def _adjust(turn: Turn, account: Account, event: AccountEvent) -> None:
         return
     _correct(turn, account, undone.symbol, -undone.quantity, undone.price, -undone.amount)
     turn.alert(account, event.event_id, f"ADJUSTMENT_REVERSED reverses={event.reverses}")
+    plans.set_aside_dust(turn, account, undone.symbol)

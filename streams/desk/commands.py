@@ -10,7 +10,7 @@ from typing import Final
 from streams.desk import exits, gates, policy_commands
 from streams.desk.approval import approve
 from streams.desk.cancelling import cancel_risk
-from streams.desk.memory import Seen
+from streams.desk.memory import Seen, printed
 from streams.desk.messages import (
     EVERY_ACCOUNT,
     CloseAccount,
@@ -90,6 +90,8 @@ def _note_position(turn: Turn, account: Account | None, every: bool) -> None:
 
 def _new(turn: Turn, account: Account | None, control: Control) -> bool:
     memory = turn.state.seen if account is None else account.inputs_seen
+    if not control.control_id:
+        return True  # only a command that makes things safer comes without one, and doing that twice does no harm
     key = command_key(control)
     seen = memory.look(key, control.ts)
     if seen is Seen.REPEAT:
@@ -102,7 +104,8 @@ def _new(turn: Turn, account: Account | None, control: Control) -> bool:
 
 def command_key(control: Control) -> str:
     """Give what a command is remembered by; an id may be longer than is kept where the command only makes things safer."""
-    return f"C:{control.control_id[:ID_CHARACTERS_MAX]}"
+    name = control.control_id
+    return f"C:{name if len(name) <= ID_CHARACTERS_MAX else printed((name,))}"
 
 
 def _refusal(turn: Turn, control: Control) -> str:
@@ -176,7 +179,8 @@ def _open(turn: Turn, account: Account | None, control: Control, command: OpenAc
         turn.refuse(account, COMMAND, control.control_id, f"ACCOUNT_EXISTS in_service={account.in_service} venue={account.venue}")
         return
     if account is not None:
-        account.in_service, account.credentials, account.leverage = True, command.credentials, command.leverage
+        account.in_service, account.enabled = True, False
+        account.credentials, account.leverage = command.credentials, command.leverage
         applied(turn, account, control, "ACCOUNT_REOPENED")
         return
     if not is_account(control.account):

@@ -52,12 +52,18 @@ def is_dust(state: State, position: Position) -> bool:
 
 def judge_dust_again(turn: Turn, symbol: str) -> None:
     """Take up again what other filters let be closed."""
-    for name, position in sorted(turn.state.index.holders.get(symbol, {}).items()):
-        if position.dust and not is_dust(turn.state, position):
-            account = turn.state.accounts[name]
-            position.dust = False
-            turn.moved(account)
-            plan_the_unplanned(turn, account)
+    for name in sorted(turn.state.index.holders.get(symbol, {})):
+        judge_dust_of(turn, turn.state.accounts[name])
+
+
+def judge_dust_of(turn: Turn, account: Account) -> None:
+    """Take up again what has become worth a stop, or can be closed by now."""
+    woken = [held for held in account.positions.values() if held.dust and not is_dust(turn.state, held)]
+    for held in woken:
+        held.dust = False
+    if woken:
+        plan_the_unplanned(turn, account)
+        turn.moved(account)
 
 
 def mark_as_dust(turn: Turn, account: Account, position: Position) -> None:

@@ -120,6 +120,8 @@ def load_state(marker: Mapping[str, Any], shared: Mapping[str, Any], accounts: I
     }
     state.instruments = {row["symbol"]: Instrument(*[row[name] for name in Instrument._fields]) for row in shared["instruments"]}
     state.policy = _policy(shared)
+    if state.policy is None and shared["policy_document"]:
+        state.policy_stale = False  # so that its absence is said, whatever was said of it before
     state.stop = _stop(shared["stop"])
     state.stages = {row["source"]: row["stage"] for row in shared["stages"]}
     state.seen = _memory(shared["seen"])

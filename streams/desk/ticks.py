@@ -4,7 +4,7 @@ Decides: what time alone brings about: days, deadlines, retries, staleness, cool
 due, not what exists; only the first of a day looks at every account.
 """
 
-from streams.desk import exits, orders, portfolio, stopping, total
+from streams.desk import exits, orders, plans, portfolio, stopping, total
 from streams.desk.messages import Tick
 from streams.desk.outputs import Fate
 from streams.desk.request import listed
@@ -79,6 +79,7 @@ def _on_timer(turn: Turn, account: Account, kind: str, key: str) -> None:
             exits.begin(turn, account, position, "TIME")
     elif kind == SHOW and account.positions:
         turn.state.index.unshown.add(account.account)
+        plans.judge_dust_of(turn, account)
         set_timer(turn.state, next_show_ms(turn.state, account), account, SHOW, "")
 
 

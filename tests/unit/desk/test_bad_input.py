@@ -21,6 +21,7 @@ from streams.desk.messages import (
     OpenAccount,
     OrderEvent,
     PhaseChange,
+    PolicyUpdate,
     Promotion,
     Signal,
     TapeEvent,
@@ -91,6 +92,7 @@ def commands() -> list[Case]:
         ("stage", Promotion("s", "MAYBE")),  # type: ignore[arg-type]  # what could come over the wire all the same
         *[(f"leverage {how}", OPEN._replace(leverage=value)) for how, value in POSITIVE.items()],
         *[(f"opening balance {how}", OPEN._replace(opening_balance=value)) for how, value in NOT_NEGATIVE.items()],
+        *[(f"policy version {number}", PolicyUpdate(number, "x", "{}")) for number in (0, -1, -(2**62))],
         *[(f"venue {how}", OPEN._replace(venue=value)) for how, value in IDS.items()],
     ]
     return [Case(f"Control {how}", CONTROL._replace(command=command), Fate.REFUSED, "COMMAND_INVALID") for how, command in bad]
@@ -120,6 +122,14 @@ CASES = [
         ts=TIMES,
     ),
     *spoilt(
+        INSTRUMENT._replace(step_size=dec("0.01")), Fate.DEAD_LETTER, "INSTRUMENT_INVALID", max_quantity={"below a step": dec("0.009")},
+        max_market_quantity={"below a step": dec("0.009")}, min_quantity={"above the most": dec(501)},
+    ),
+    *spoilt(
+        INSTRUMENT, Fate.DEAD_LETTER, "INSTRUMENT_INVALID", max_quantity={"below the smallest": dec("0.0009")},
+        max_market_quantity={"below the smallest": dec("0.0009")},
+    ),
+    *spoilt(
         FILL, Fate.DEAD_LETTER, "FILL_INVALID", venue=IDS, trade_id=IDS, symbol=SYMBOL, order_id=IDS, side=WORDS, price=POSITIVE, quantity=POSITIVE,
         fee=SIGNED, fee_currency=IDS, ts=TIMES,
     ),
@@ -127,6 +137,9 @@ CASES = [
     *spoilt(
         ACCOUNT_EVENT, Fate.DEAD_LETTER, "ACCOUNT_EVENT_INVALID", event_id=IDS, kind=WORDS, symbol=SYMBOL | {"missing": None}, amount=SIGNED,
         quantity=SIGNED, price=POSITIVE, note={"5 MB": "x" * 5_000_000}, ts=TIMES,
+    ),
+    *spoilt(
+        ACCOUNT_EVENT._replace(kind="FUNDING", quantity=dec(0), price=dec(0)), Fate.DEAD_LETTER, "ACCOUNT_EVENT_INVALID", symbol=SYMBOL, reverses=IDS,
     ),
     *spoilt(ACCOUNT_EVENT._replace(kind="DEPOSIT"), Fate.DEAD_LETTER, "ACCOUNT_EVENT_INVALID", amount=POSITIVE),
     *spoilt(ACCOUNT_EVENT._replace(kind="WITHDRAWAL"), Fate.DEAD_LETTER, "ACCOUNT_EVENT_INVALID", amount=POSITIVE),
@@ -210,7 +223,10 @@ def test_a_producers_clock_may_be_five_seconds_ahead_and_not_more(body: Any, ts:
         SIGNAL._replace(model_scores={f"m{number}": -0.5 for number in range(64)}),
         SIGNAL._replace(confidence=dec(1), model_agreement=dec(1)),
         INSTRUMENT._replace(min_notional=dec(0), price_down_ratio=dec(0)),
-        INSTRUMENT._replace(max_quantity=INSTRUMENT.min_quantity),
+        INSTRUMENT._replace(max_quantity=INSTRUMENT.min_quantity, max_market_quantity=INSTRUMENT.min_quantity),
+        INSTRUMENT._replace(step_size=dec("0.01"), max_quantity=dec("0.01"), max_market_quantity=dec("0.01")),
+        ACCOUNT_EVENT._replace(kind="FUNDING", symbol=None, quantity=dec(0), price=dec(0)),
+        ACCOUNT_EVENT._replace(kind="FUNDING", quantity=dec(0), price=dec(0)),
         FILL._replace(price=dec("0.0000000001"), quantity=dec("0.0000000001")),
     ],
 )
@@ -332,6 +348,22 @@ class TestTheFuture:
         for _ in range(30):
             rig.tick(marks=dict.fromkeys(("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT"), "100"))
             assert [one.code for one in decisions(rig.signal(confidence=dec("0.1")))] == ["CONFIDENCE_LOW"]
+
+    def test_a_mark_a_little_ahead_does_not_make_the_true_ones_late(self) -> None:
+        rig = Rig().ready()
+        rig.mark("BTCUSDT", "100", ts=rig.now_ms + 5_001)  # a millisecond passes with each mark
+        assert rig.last.fate is Fate.APPLIED
+        for price in ("101", "102"):
+            assert rig.mark("BTCUSDT", price) == []
+            assert (rig.state.marks["BTCUSDT"].mark, rig.last.fate) == (dec(price), Fate.APPLIED)
+
+    def test_two_marks_of_one_moment_are_told_apart_by_their_ids(self) -> None:
+        rig = Rig().ready()
+        rig.mark("BTCUSDT", "101", mark_id="m-a")
+        rig.mark("BTCUSDT", "102", mark_id="m-b", ts=rig.now_ms)
+        assert (rig.state.marks["BTCUSDT"].mark, rig.last.fate) == (dec(102), Fate.APPLIED)
+        rig.mark("BTCUSDT", "102", mark_id="m-b", ts=rig.now_ms - 1)
+        assert rig.last.fate is Fate.DUPLICATE
 
     def test_a_mark_a_little_ahead_is_no_fresher_than_now(self) -> None:
         rig = Rig().ready()

@@ -34,6 +34,7 @@ POLICY = PolicyUpdate(9, "x", "{}")
 ALLOWS_MORE: list[tuple[str, Command]] = [
     ("*", Enable()), ("alice", Enable()), ("*", Reset(True)), ("alice", Reset(True)), ("*", PhaseChange("phase3", True)),
     ("alice", PhaseChange("phase3", True)), ("alice", ORDER), ("bob", OPEN), ("*", Promotion("new", "LIVE")),
+    ("*", VersionChange("2")),
 ]  # fmt: skip
 SAFER: list[tuple[str, Command]] = [
     ("*", Disable()), ("alice", Disable()), ("*", Trip()), ("alice", Trip()), ("alice", ClosePosition(None)), ("alice", CloseAccount()),
@@ -76,6 +77,17 @@ class TestAge:
         assert "COMMAND_STALE" not in codes(rig.command(account, command, ts=rig.now_ms - 60_000))
 
     @pytest.mark.parametrize(("account", "command"), SAFER, ids=name)
+    @pytest.mark.parametrize("control_id", ["", "x" * 5_000, "a\nb"], ids=["no id", "5,000 characters", "unprintable"])
+    @pytest.mark.parametrize("ts", [0, -(2**62), 2**62])
+    def test_what_makes_things_safer_is_taken_with_any_id_and_any_time(
+        self, rig: Rig, account: str, command: Command, control_id: str, ts: int
+    ) -> None:
+        rig.open()
+        outputs = rig.command(account, command, control_id=control_id, ts=ts)
+        assert (decisions(outputs)[0].verdict, rig.last.fate) == ("APPLIED", Fate.APPLIED)
+        assert all(len(key) <= 130 for memory in (rig.state.seen, rig.account().inputs_seen) for key in memory.entries)
+
+    @pytest.mark.parametrize(("account", "command"), SAFER, ids=name)
     def test_what_makes_things_safer_is_never_too_old(self, rig: Rig, account: str, command: Command) -> None:
         rig.open()
         assert decisions(rig.command(account, command, ts=rig.now_ms - 10**9))[0].verdict != "REFUSED"
@@ -83,10 +95,16 @@ class TestAge:
 
 class TestSignature:
     @pytest.mark.parametrize("user", ["", " ", "\t\n"])
-    @pytest.mark.parametrize(("account", "command"), [*ALLOWS_MORE, ("*", POLICY), ("*", VersionChange("2"))], ids=name)
+    @pytest.mark.parametrize(("account", "command"), [*ALLOWS_MORE, ("*", POLICY)], ids=name)
     def test_what_allows_more_needs_a_name(self, rig: Rig, account: str, command: Command, user: str) -> None:
         code = "RESET_UNSIGNED" if isinstance(command, Reset) else "COMMAND_UNSIGNED"
         assert codes(rig.command(account, command, user=user)) == [code]
+
+    @pytest.mark.parametrize(("user", "reason"), [("ann", ""), ("ann", " \t"), ("", "an upgrade"), (" ", "an upgrade")])
+    def test_another_version_needs_a_name_and_a_reason(self, rig: Rig, user: str, reason: str) -> None:
+        assert codes(rig.command(EVERY_ACCOUNT, VersionChange("2"), user=user, reason=reason)) == ["COMMAND_UNSIGNED"]
+        assert rig.state.next_version == ""
+        assert codes(rig.command(EVERY_ACCOUNT, VersionChange("2"), user="ann", reason="an upgrade")) == ["REIGN_ENDS"]
 
     @pytest.mark.parametrize(("account", "command"), SAFER, ids=name)
     def test_what_makes_things_safer_needs_none(self, rig: Rig, account: str, command: Command) -> None:
@@ -143,6 +161,8 @@ class TestThePositionsOrdersName:
     def test_a_refused_command_has_been_read_all_the_same(self, rig: Rig) -> None:
         self.send(rig, "alice", Reset(False), 800)
         assert rig.account().control_position == 800
+        self.send(rig, EVERY_ACCOUNT, ORDER, 900)
+        assert rig.state.control_position == 900
 
 
 class TestAccounts:
@@ -170,6 +190,13 @@ class TestAccounts:
         assert codes(rig.signal()) == ["ACCOUNT_CLOSED"]
         assert codes(rig.command("alice", OpenAccount("sim", "keys/new", dec(7), dec(1)))) == ["ACCOUNT_REOPENED"]
         assert (rig.account().cash, rig.account().credentials, rig.account().leverage) == (dec(10_000), "keys/new", dec(7))
+        assert rig.last.fate is Fate.APPLIED
+
+    def test_one_that_is_put_back_does_not_trade_until_it_is_enabled(self, rig: Rig) -> None:
+        rig.command("alice", CloseAccount())
+        rig.command("alice", OpenAccount("sim", "keys/new", dec(7), dec(1)))
+        assert codes(rig.signal(symbol="ETHUSDT")) == ["TRADING_DISABLED"]
+        rig.command("alice", Enable())
         assert codes(rig.signal(symbol="ETHUSDT")) == ["LONG"]
 
     def test_it_cannot_come_back_at_another_venue(self, rig: Rig) -> None:
@@ -254,3 +281,16 @@ class TestSwitching:
     def test_disabling_keeps_positions(self, rig: Rig) -> None:
         rig.open()
         assert orders(rig.command("*", Disable()) + rig.tick(5, dict.fromkeys(SYMBOLS, "100"))) == []
+
+
+class TestASaferCommandWithAnOddId:
+    """Nobody's stop may be taken for a repeat of somebody else's."""
+
+    @pytest.mark.parametrize("ids", [("", ""), ("x" * 200 + "1", "x" * 200 + "2")])
+    def test_counts_each_time(self, ids: tuple[str, str]) -> None:
+        rig = Rig().ready()
+        rig.command("alice", Trip(), control_id=ids[0])
+        rig.command("alice", Reset(True))
+        assert rig.account().stop.armed
+        rig.command("alice", Trip(), control_id=ids[1])
+        assert not rig.account().stop.armed

@@ -350,11 +350,77 @@ class TestDust:
         order = one_order(rig.command("alice", ManualOrder("BTCUSDT", "SELL", "MARKET", dec(1), None, dec(103), False)))
         assert (order.quantity, order.reduce_only) == (dec(1), False)
 
+    @pytest.mark.parametrize(("quantity", "dust"), [("2.5", True), ("2.501", False)])
+    def test_is_worth_250_usd_at_most_whatever_the_filters_say(self, rig: Rig, quantity: str, dust: bool) -> None:
+        rig.instrument("BTCUSDT", min_quantity=dec(3))
+        said = codes(rig.fill("elsewhere", quantity, "100"))
+        assert (held(rig).dust, held(rig).plan is None, "DUST" in said) == (dust, dust, dust)
+
+    def test_is_nothing_worth_more_so_its_exit_is_tried_again_until_the_filters_let_it_out(self, rig: Rig) -> None:
+        entry = rig.open()
+        rig.instrument("BTCUSDT", min_quantity=dec(50))
+        assert codes(rig.mark("BTCUSDT", "98")) == ["QUANTITY_MIN"]
+        assert codes(rig.tick(15, QUIET)) == ["QUANTITY_MIN"] * 3
+        assert (held(rig).dust, held(rig).exiting) == (False, "STOP")
+        rig.instrument("BTCUSDT")
+        assert [order.quantity for order in orders(rig.tick(5, QUIET))] == [entry.quantity]
+
+    def test_is_a_position_again_when_the_filters_let_it_be_closed(self) -> None:
+        rig = self.rig_with_dust()
+        rig.tick(2, QUIET)
+        rig.instrument("BTCUSDT", min_quantity=dec("0.0001"), step_size=dec("0.0001"))
+        assert (held(rig).dust, plan_of(rig).stop) == (False, dec(96))
+        leaving = one_order(rig.mark("BTCUSDT", "96"))
+        assert (leaving.quantity, leaving.reduce_only) == (dec("0.0003"), True)
+        rig.fill(leaving, price="96")
+        assert rig.account().positions == {}
+
+    def test_stays_dust_under_other_filters_that_are_no_finer(self) -> None:
+        rig = self.rig_with_dust()
+        assert rig.instrument("BTCUSDT", step_size=dec("0.01")) == []
+        assert held(rig).dust
+
     def test_is_not_found_while_the_order_that_sells_the_rest_is_open(self) -> None:
         rig = Rig().ready()
         rig.fill(one_order(rig.signal()), fee=dec("0.0007"), fee_currency="BTC")
         rig.mark("BTCUSDT", "98")
         assert codes(rig.tick(5, QUIET)) == []
+
+
+class TestASignalThatCloses:
+    """Whoever wants out wants what is still on its way in back as well."""
+
+    @pytest.mark.parametrize("side", ["CLOSE", "SHORT"])
+    def test_takes_back_the_open_rest_of_the_entry(self, rig: Rig, side: str) -> None:
+        entering = one_order(rig.signal())
+        rig.fill(entering, "5")
+        outputs = rig.signal(side)
+        assert (one_order(outputs).quantity, one_order(outputs).reduce_only) == (dec(5), True)
+        assert [(cancel.order_id, cancel.reason) for cancel in cancels(outputs)] == [(entering.order_id, side)]
+
+    def test_takes_back_an_entry_of_which_nothing_is_held_yet(self, rig: Rig) -> None:
+        entering, elsewhere = one_order(rig.signal()), one_order(rig.signal(symbol="ETHUSDT"))
+        outputs = rig.signal("CLOSE")
+        assert codes(outputs) == ["NO_POSITION"]
+        assert [cancel.order_id for cancel in cancels(outputs)] == [entering.order_id]
+        assert elsewhere.order_id in rig.account().orders
+
+    def test_takes_back_a_limit_that_rests_in_its_way(self, rig: Rig) -> None:
+        entry = rig.open()
+        resting = one_order(rig.command("alice", limit_to_sell(entry.quantity, "120")))
+        outputs = rig.signal("CLOSE")
+        assert codes(outputs) == ["ALREADY_CLOSING"]
+        assert [cancel.order_id for cancel in cancels(outputs)] == [resting.order_id]
+
+    def test_asks_for_no_cancel_twice(self, rig: Rig) -> None:
+        rig.signal()
+        assert len(cancels(rig.signal("CLOSE"))) == 1
+        assert cancels(rig.signal("CLOSE")) == []
+
+    def test_takes_nothing_back_where_it_is_not_believed(self, rig: Rig) -> None:
+        rig.signal()
+        assert cancels(rig.signal("CLOSE", source="newcomer")) == []
+        assert cancels(rig.signal("CLOSE", ts=rig.now_ms - 10_001)) == []
 
 
 NO_WAY_IN: list[Callable[[Rig], object]] = [
@@ -404,3 +470,17 @@ def test_nothing_is_added_to_a_position_that_is_being_closed() -> None:
     rig.open()
     rig.mark("BTCUSDT", "98")
     assert [said.verdict for said in decisions(rig.signal())] == ["REFUSED"]
+
+
+class TestDustThatIsWorthMore:
+    """Dust is looked at again once a minute: what has become worth a stop gets one."""
+
+    def test_is_taken_up_again(self) -> None:
+        rig = Rig().ready()
+        rig.instrument("BTCUSDT", min_quantity=dec(5))
+        rig.fill("nobodys", "2.4", price="100")
+        assert rig.account().positions["BTCUSDT"].dust
+        rig.tick(61, dict.fromkeys(("ETHUSDT", "SOLUSDT", "BNBUSDT"), "100") | {"BTCUSDT": "110"})
+        held = rig.account().positions["BTCUSDT"]
+        assert not held.dust
+        assert held.plan is not None

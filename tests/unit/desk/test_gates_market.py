@@ -137,7 +137,8 @@ class TestRated:
         return rig
 
     def test_passes_with_every_count(self) -> None:
-        assert look(gates.rated, wish(self.sent(2, 0))) == Check("rate", "", "sent_10s=2 sent_10s_max=3 open=0 open_max=2")
+        figures = "sent_10s=2 sent_10s_max=3 open=0 open_max=2 symbol=0 symbol_max=200"
+        assert look(gates.rated, wish(self.sent(2, 0))) == Check("rate", "", figures)
 
     def test_refuses_an_order_too_many_in_ten_seconds(self) -> None:
         assert look(gates.rated, wish(self.sent(3, 9_999))).code == "ORDER_RATE"
@@ -152,13 +153,18 @@ class TestRated:
         remember(rig, "o1", "ETHUSDT")
         assert look(gates.rated, wish(rig)).code == ""
         remember(rig, "o2", "SOLUSDT")
-        assert look(gates.rated, wish(rig)) == Check("rate", "OPEN_ORDERS_MAX", "sent_10s=0 sent_10s_max=3 open=2 open_max=2")
+        figures = "sent_10s=0 sent_10s_max=3 open=2 open_max=2 symbol=0 symbol_max=200"
+        assert look(gates.rated, wish(rig)) == Check("rate", "OPEN_ORDERS_MAX", figures)
 
-    def test_the_exchanges_own_limit_counts_where_it_is_tighter(self) -> None:
+    def test_the_exchanges_own_limit_is_of_orders_in_one_symbol(self) -> None:
         rig = self.sent(0, 0)
         rig.instrument("BTCUSDT", max_open_orders=1)
         remember(rig, "o1", "ETHUSDT")
-        assert look(gates.rated, wish(rig)).code == "OPEN_ORDERS_MAX"
+        assert look(gates.rated, wish(rig)).code == ""
+        del rig.account().orders["o1"]
+        remember(rig, "o2", "BTCUSDT")
+        figures = "sent_10s=0 sent_10s_max=3 open=1 open_max=2 symbol=1 symbol_max=1"
+        assert look(gates.rated, wish(rig)) == Check("rate", "OPEN_ORDERS_MAX", figures)
 
 
 class TestReduces:

@@ -99,6 +99,14 @@ class TestWhatTheExchangeSays:
         assert rig.event(order, "ACKNOWLEDGED", event_id="e1") == []
         assert rig.last.fate is Fate.DUPLICATE
 
+    def test_another_word_under_a_known_id_is_a_conflict_and_changes_nothing(self, rig: Rig) -> None:
+        order = one_order(rig.signal())
+        rig.event(order, "ACKNOWLEDGED", event_id="e1")
+        (said,) = decisions(rig.event(order, "CANCELLED", event_id="e1"))
+        assert (said.kind, said.reason) == ("ALERT", f"ORDER_EVENT_CONFLICT order={order.order_id} kind=CANCELLED")
+        assert rig.last.fate is Fate.REFUSED
+        assert rig.account().orders[order.order_id].status == "WORKING"
+
     def test_a_word_after_the_end_is_refused(self, rig: Rig) -> None:
         order = one_order(rig.signal())
         rig.event(order, "CANCELLED")
@@ -128,10 +136,36 @@ class TestALifetime:
         said = cancels(rig.tick())
         assert [(cancel.order_id, cancel.symbol, cancel.reason) for cancel in said] == [(order.order_id, "BTCUSDT", "LIFETIME")]
 
-    def test_is_only_for_orders_with_a_limit(self, rig: Rig) -> None:
+    def test_of_a_market_order_nobody_speaks_of_ends_with_a_warning_and_a_cancel(self, rig: Rig) -> None:
+        rig.open()
+        leaving = one_order(rig.signal("CLOSE"))
+        quiet = rig.tick(19, QUIET)
+        assert (decisions(quiet), cancels(quiet)) == ([], [])
+        outputs = rig.tick(marks=QUIET)
+        assert [said.reason for said in decisions(outputs)] == ["ORDER_SILENT symbol=BTCUSDT status=SENT"]
+        assert [(cancel.order_id, cancel.reason) for cancel in cancels(outputs)] == [(leaving.order_id, "LIFETIME")]
+
+    def test_a_silent_orders_cancel_is_repeated_and_its_warning_is_not(self, rig: Rig) -> None:
         rig.open()
         rig.signal("CLOSE")
-        assert cancels(rig.tick(25)) == []
+        rig.tick(20, QUIET)
+        outputs = rig.tick(11, QUIET)
+        assert [cancel.reason for cancel in cancels(outputs)] == ["AGAIN", "AGAIN"]
+        assert codes(outputs) == []
+
+    def test_with_a_silent_orders_cancel_the_exit_goes_on(self, rig: Rig) -> None:
+        entry = rig.open()
+        leaving = one_order(rig.mark("BTCUSDT", "98"))
+        rig.tick(20, QUIET)
+        assert orders(rig.said)[1:] == [leaving]
+        rig.event(leaving, "CANCELLED")
+        again = one_order(rig.tick(6, QUIET))
+        assert (again.quantity, again.reduce_only, again.order_id == leaving.order_id) == (entry.quantity, True, False)
+
+    def test_of_a_market_order_that_fills_needs_no_cancel(self, rig: Rig) -> None:
+        rig.open()
+        rig.fill(one_order(rig.signal("CLOSE")))
+        assert cancels(rig.tick(25, QUIET)) == []
 
     def test_a_cancel_is_repeated_until_there_is_an_answer(self, rig: Rig) -> None:
         order = one_order(rig.signal())

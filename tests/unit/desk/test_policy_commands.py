@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streams.desk.desk import WrongReign, assume_reign
-from streams.desk.messages import PhaseChange, PolicyUpdate, Promotion, Tick, VersionChange
+from streams.desk.messages import OpenAccount, PhaseChange, PolicyUpdate, Promotion, Tick, VersionChange
 from streams.desk.outputs import Output
 from streams.desk.policy_check import canonical, document_hash
 from streams.desk.policy_commands import SOURCES_MAX
@@ -34,6 +34,30 @@ def three_phases(**days: int) -> dict[str, Any]:
         phase["entry"]["confidence_min"] = f"0.{8 - number}"
         phases[name] = phase
     return {**written, "phases": phases}
+
+
+class TestNoPolicyAtAll:
+    def held(self) -> Rig:
+        rig = Rig()
+        rig.command("alice", OpenAccount("sim", "keys/alice", dec(10), dec(10_000)))
+        rig.mark("BTCUSDT", "100")
+        rig.fill("elsewhere", "1")
+        return rig
+
+    def test_is_said_once_where_something_is_held(self) -> None:
+        (said,) = [one for one in decisions(self.held().tick(90)) if one.kind == "ALERT"]
+        assert (said.account, said.verdict, said.code) == ("*", "ALERT", "POLICY_ABSENT")
+
+    def test_is_not_worth_a_word_where_nothing_is_held(self) -> None:
+        rig = Rig()
+        rig.command("alice", OpenAccount("sim", "keys/alice", dec(10), dec(10_000)))
+        assert codes(rig.tick(90)) == []
+
+    def test_ends_with_the_first_one(self) -> None:
+        rig = self.held()
+        rig.tick()
+        rig.policy()
+        assert codes(rig.tick()) == ["POLICY_FRESH"]
 
 
 class TestAPolicy:

@@ -180,6 +180,18 @@ class TestMoneyWithoutTrades:
         assert rig.last.fate is Fate.DUPLICATE
         assert rig.account().cash == dec(10_500)
 
+    def test_other_content_under_a_known_id_is_a_conflict_and_moves_nothing(self, rig: Rig) -> None:
+        rig.money("FUNDING", "3", event_id="f1")
+        for change in ({"amount": "4"}, {"kind": "DEPOSIT"}, {"symbol": "ETHUSDT"}):
+            (said,) = decisions(rig.money(**{"kind": "FUNDING", "amount": "3", "event_id": "f1"} | change))
+            assert (said.kind, said.code, rig.last.fate) == ("ALERT", "ACCOUNT_EVENT_CONFLICT", Fate.REFUSED)
+        assert rig.account().cash == dec(10_003)
+
+    def test_the_same_numbers_written_differently_are_no_conflict(self, rig: Rig) -> None:
+        rig.money("FUNDING", "3", event_id="f1")
+        assert rig.money("FUNDING", "3.00", event_id="f1", ts=rig.now_ms) == []
+        assert rig.last.fate is Fate.DUPLICATE
+
 
 class TestAdjustments:
     def adjusted(self, rig: Rig) -> Rig:
@@ -211,6 +223,13 @@ class TestAdjustments:
         assert codes(rig.money("ADJUSTMENT", "0", reverses="other")) == ["ADJUSTMENT_UNKNOWN"]
         assert rig.last.fate is Fate.REFUSED
         assert list(rig.account().adjustments) == ["adj"]
+
+    def test_leave_dust_that_is_recognised_at_once(self, rig: Rig) -> None:
+        rig.fill("elsewhere", "2.0003")
+        said = codes(rig.money("ADJUSTMENT", "0", symbol="BTCUSDT", quantity=dec(-2), price=dec(100)))
+        assert said == ["ADJUSTED", "DUST"]
+        held = rig.account().positions["BTCUSDT"]
+        assert (held.quantity, held.dust, held.plan) == (dec("0.0003"), True, None)
 
     def test_are_reversed_once(self, rig: Rig) -> None:
         self.adjusted(rig)

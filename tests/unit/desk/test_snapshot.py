@@ -165,6 +165,15 @@ def test_an_empty_desk_can_be_written_too() -> None:
     assert records(restored(Rig().state)) == records(Rig().state)
 
 
+def test_a_policy_version_that_is_none_is_not_in_force_before_nor_after() -> None:
+    rig = Rig()
+    rig.policy(0)
+    assert (rig.state.policy, restored(rig.state).policy) == (None, None)
+    rig.policy(1)
+    assert restored(rig.state).policy == rig.state.policy is not None
+    assert records(restored(rig.state)) == records(rig.state)
+
+
 def test_a_hash_that_is_kept_is_never_of_an_older_state() -> None:
     live = busy_day()
     live.fill("nobodys", "1", "100")

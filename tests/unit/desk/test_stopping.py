@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from streams.desk import portfolio
 from streams.desk.emergency_stop import StopState
 from streams.desk.messages import EVERY_ACCOUNT, Disable, Enable, PhaseChange, PolicyUpdate, Reset, Trip
 from streams.desk.outputs import Output, Portfolio
 from streams.desk.policy_check import canonical, document_hash
 from streams.desk.state import Account
+from streams.desk.values import exact
 from streams.simulation.policies import document
 from tests.desk_kit import SYMBOLS, Rig, cancels, codes, dec, decisions, one_order, orders, portfolios
 
@@ -124,6 +126,17 @@ class TestDrawdown:
         rig = holding("5.0")
         rig.fill("elsewhere", quantity="0.001", price="100", fee=dec("0.01"), fee_currency="XYZ")
         assert trips(rig.mark("BTCUSDT", "89")) == ["DRAWDOWN"]
+
+    def test_dust_nobody_prices_does_not_blind_it(self) -> None:
+        rig = holding("5.0")
+        rig.instrument("NEWUSDT")
+        rig.fill("elsewhere", "0.0005", symbol="NEWUSDT")
+        rig.account().positions["NEWUSDT"].dust = True
+        rig.money("FUNDING", "0")
+        with exact():
+            assert portfolio.partition_equity(rig.state) == (dec(10_000), True)
+        assert trips(rig.mark("BTCUSDT", "90.01")) == []
+        assert trips(rig.mark("BTCUSDT", "90")) == ["DRAWDOWN"]
 
     def test_only_the_account_that_fell_is_stopped(self) -> None:
         rig = roomy(on_trip="hold").ready("alice", "bob")
@@ -271,6 +284,26 @@ class TestOnATrip:
         rig.command("alice", Trip())
         rig.fill(entering, "1")
         assert [(order.symbol, order.quantity) for order in orders(refreshed(rig, 2))] == [("ETHUSDT", dec(1))]
+
+    @pytest.mark.parametrize("account", [EVERY_ACCOUNT, "alice"])
+    def test_what_waits_to_open_is_dropped_and_what_waits_to_close_is_worked_on(self, account: str) -> None:
+        rig = Rig(throttle={"signals_per_cycle": "1"}, ess={"on_trip": "hold"}).ready()
+        rig.open()
+        rig.signal(symbol="ETHUSDT", signal_id="eth")
+        rig.signal("CLOSE", signal_id="out")
+        rig.signal("SHORT", symbol="SOLUSDT", signal_id="sol")
+        outputs = rig.command(account, Trip())
+        dropped = [(said.subject, said.reason) for said in decisions(outputs) if said.verdict == "DROPPED"]
+        assert dropped == [("eth", "ESS_TRIPPED confidence=0.9 dropped=1"), ("sol", "ESS_TRIPPED confidence=0.9 dropped=2")]
+        assert [entry.signal.signal_id for entry in rig.account().queue.waiting()] == ["out"]
+        assert [(order.symbol, order.reduce_only) for order in orders(refreshed(rig, 3))] == [("BTCUSDT", True)]
+
+    def test_other_accounts_signals_go_on_waiting(self) -> None:
+        rig = Rig(throttle={"signals_per_cycle": "1"}).ready("alice", "bob")
+        for _ in range(2):
+            rig.signal(account="bob")
+        rig.command("alice", Trip())
+        assert len(rig.account("bob").queue) == 1
 
     def test_a_cancel_without_an_answer_is_repeated(self) -> None:
         rig = holding()

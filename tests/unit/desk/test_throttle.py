@@ -99,6 +99,25 @@ class TestTheQueue:
         assert (said.subject, said.verdict, said.code) == ("new", "DROPPED", "QUEUE_FULL")
         assert len(waiting(rig)) == 100
 
+    def test_a_newcomer_that_is_dropped_was_refused_and_one_that_takes_a_place_was_not(self) -> None:
+        rig = self.full()
+        fates = []
+        for confidence in ("0.4", "0.9"):
+            rig.signal(confidence=dec(confidence))
+            fates.append(rig.last.fate)
+        assert fates == [Fate.REFUSED, Fate.APPLIED]
+
+    def test_what_has_waited_too_long_leaves_before_a_newcomer_is_turned_away(self) -> None:
+        rig = Rig(throttle={"signals_per_cycle": "1", "queue_max": "2"}).ready()
+        for name in ("worked", "old", "older"):
+            rig.signal(signal_id=name)
+        rig.now_ms += 10_001
+        outputs = rig.signal(confidence=dec("0.5"), signal_id="new")
+        assert [(said.subject, said.verdict, said.code) for said in decisions(outputs)] == [
+            (name, "DROPPED", "SIGNAL_EXPIRED") for name in ("old", "older")
+        ]
+        assert (waiting(rig), rig.last.fate) == (["new"], Fate.APPLIED)
+
     def test_among_the_lowest_the_last_to_come_leaves(self) -> None:
         rig = self.full()
         rig.signal(confidence=dec("0.9"))

@@ -98,6 +98,22 @@ class TestWhen:
         assert all(len(each) == 1 for each in seconds.values())
         assert len(set().union(*seconds.values())) > 6
 
+    @pytest.mark.parametrize("command", [Trip(), Disable(), Enable()], ids=lambda command: type(command).__name__)
+    def test_what_concerns_all_shows_every_account_at_the_next_tick(self, command: Trip | Disable | Enable) -> None:
+        rig = Rig().ready("alice", "bob")
+        rig.tick(marks=QUIET)
+        rig.command("*", command)
+        outputs = rig.tick(marks=QUIET)
+        assert [len(shown(outputs, name)) for name in ("alice", "bob", "*")] == [1, 1, 1]
+        assert shown(rig.tick(marks=QUIET)) == []
+
+    def test_the_stop_over_all_is_shown_when_it_begins_to_cool_down(self, rig: Rig) -> None:
+        entering = one_order(rig.signal())
+        rig.command("*", Trip())
+        assert [one.ess_state for one in shown(rig.tick(marks=QUIET), "*")] == ["TRIPPED"]
+        rig.event(entering, "CANCELLED")
+        assert [one.ess_state for one in shown(rig.tick(marks=QUIET), "*")] == ["COOLDOWN"]
+
     def test_the_partition_as_a_whole_is_shown_every_minute_and_when_it_changes(self, rig: Rig) -> None:
         assert len(shown(rig.tick(120), "*")) == 2
         rig.command("*", Disable())

@@ -1,5 +1,6 @@
 """Snapshots: written record by record, believed only when whole, and only encoded again where something changed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,14 +144,25 @@ def test_bytes_altered_anywhere_are_found(codec: Counting) -> None:
         for place in range(5, len(records[number]), 41):
             raw = bytearray(records[number])
             raw[place] ^= 4
-            with pytest.raises((BadSnapshot, Undecodable)):
+            with pytest.raises(BadSnapshot):
                 read_snapshot(codec, [*records[:number], bytes(raw), *records[number + 1 :]])
+
+
+@pytest.mark.parametrize("place", [0, 1, -1])
+@pytest.mark.parametrize("spoil", [lambda raw: raw[:0], lambda raw: raw[:3], lambda raw: raw[:-1], lambda raw: raw + b"x"])
+def test_a_record_nobody_can_decode_makes_it_none(codec: Counting, place: int, spoil: Callable[[bytes], bytes]) -> None:
+    records = SnapshotWriter(codec).write(Rig().ready("alice").state)
+    records[place] = spoil(records[place])
+
+    with pytest.raises(BadSnapshot, match="cannot be read") as said:
+        read_snapshot(codec, records)
+    assert isinstance(said.value.__cause__, Undecodable)
 
 
 def test_a_record_of_another_schema_is_none(codec: Counting) -> None:
     records = SnapshotWriter(codec).write(new_state(1, 0))
     tick = codec.codec.encode_record("Tick", {"second": 1})
 
-    with pytest.raises(Undecodable):
+    with pytest.raises(BadSnapshot, match="cannot be read"):
         read_snapshot(codec, [tick, *records[1:]])
     assert codec.decode_record(SNAPSHOT, records[0])["body"][0] == "qts.SharedState"
