@@ -14,10 +14,12 @@ from typing import Any
 import click
 from rich.table import Table
 
-from schemas.registry import open_registry
+from schemas.registry import BundledRegistry
 from streams.cli.command import group
+from streams.cli.files import read_from, written_to
 from streams.cli.output import Answer, Output
 from streams.replay.bench import Row, bench_tape, growth, held_state, replay_share, snapshot_cost
+from streams.replay.tape_file import TapeReader
 
 ACCOUNTS, POSITIONS, CHANGED_PCT, ROUNDS = 1_000, 20, 5, 9
 FEW, MANY = 10, 10_000
@@ -42,13 +44,15 @@ command = group("bench", "Measure this machine.", example="./qts bench desk --ev
 )
 def desk(out: Output, events: int, seed: int, tape: Path | None) -> Answer:
     """Measure the desk: replay beside decoding, growth with the number of accounts, snapshots, memory."""
-    registry = open_registry(None)
+    registry = BundledRegistry()
     with tempfile.TemporaryDirectory() as folder:
         path = tape or Path(folder) / "bench.tape"
         if not path.exists():
-            with out.progress("generating the bench tape", total=events) as advance:
+            with written_to(path), out.progress("generating the bench tape", total=events) as advance:
                 bench_tape(path, registry, events, ACCOUNTS, seed, advance)
-        with out.progress("replaying", total=events) as advance:
+        with read_from(path), TapeReader(path) as kept:
+            events, about = kept.events, kept.header.description
+        with read_from(path), out.progress("replaying", total=events) as advance:
             rows = replay_share(path, registry, time.process_time_ns, advance)
     with out.progress("growth, snapshots, memory", total=3) as advance:
         rows.append(growth(min(events, 100_000), FEW, MANY, seed, time.process_time_ns))
@@ -58,12 +62,12 @@ def desk(out: Output, events: int, seed: int, tape: Path | None) -> Answer:
         rows.append(Row("memory of that state", measured_memory_mb(), "MB", None))
         advance(1)
     out.console.print(_table(rows))
-    return Answer({"rows": [row._asdict() for row in rows], "events": events, "seed": seed})
+    return Answer({"rows": [row._asdict() for row in rows], "events": events, "tape": about})
 
 
 def measured_memory_mb() -> float:
     """Measure in a process of its own, where nothing else comes and goes."""
-    run = subprocess.run([sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-P", "-c", _MEASURE], capture_output=True, text=True, check=True)
     answer: dict[str, Any] = json.loads(run.stdout)
     return float(answer["mb"])
 

@@ -19,13 +19,14 @@ from rich.live import Live
 from rich.table import Table
 
 from schemas.codec import Codec
-from schemas.registry import open_registry
+from schemas.registry import BundledRegistry
 from streams.cli.command import single
 from streams.cli.demo_day import DAY_MS, MIDNIGHT_MS, Clock, Noted, Pace, Tally, accounts_of, demo_plan, pass_day, total_equity
 from streams.cli.demo_view import HONEST, Figures, Screen
 from streams.cli.demo_words import money, stop
 from streams.cli.files import refuse_existing, written_to
 from streams.cli.output import Answer, Output
+from streams.cli.records import registry
 from streams.desk.outputs import Decision
 from streams.desk.state import State
 from streams.pipeline.snapshots import SnapshotWriter
@@ -72,8 +73,8 @@ def command(out: Output, seconds: float, seed: int, accounts: int, events: int |
             if out_file is None:
                 deque(day, maxlen=0)
             else:
-                with written_to(out_file):
-                    record(out_file, open_registry(None), world.state, day, f"demo day, seed {seed}, {accounts} accounts")
+                with written_to(out_file), registry() as schemas:
+                    record(out_file, schemas, world.state, day, f"demo day, seed {seed}, {accounts} accounts")
     ended = "interrupted" if interrupted else _how_it_ended(world, demo.tally, events)
     answer = _answer(world.state, demo.tally, seed, ended)
     _summary(out.console, demo, answer)
@@ -188,7 +189,7 @@ def _answer(state: State, tally: Tally, seed: int, ended: str) -> dict[str, obje
         "equity": total_equity(accounts),
         "realised_pnl": sum(one.realised_pnl for one in accounts),
         "decisions_hash": decisions_hash(state),
-        "state_hash": SnapshotWriter(Codec(open_registry(None))).state_hash(state),
+        "state_hash": SnapshotWriter(Codec(BundledRegistry())).state_hash(state),
     }  # fmt: skip
 
 

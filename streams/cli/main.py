@@ -16,6 +16,7 @@ import click
 
 from streams.cli.command import HELP_OPTIONS
 from streams.cli.output import BAD_INPUT, BROKEN, BROKEN_PIPE, INTERRUPTED, OK, CommandError, report
+from streams.logs import set_up
 
 
 class Entry(NamedTuple):
@@ -74,7 +75,8 @@ commands = Commands(
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command to its exit code."""
-    as_json = "--json" in arguments
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in own
     try:
         return _ended(arguments)
     except click.exceptions.NoArgsIsHelpError as asked:
@@ -86,15 +88,14 @@ def main(arguments: Sequence[str]) -> int:
     except CommandError as foreseen:
         return report(foreseen, as_json)
     except (click.Abort, KeyboardInterrupt):
-        print("qts: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return report(CommandError("interrupted", INTERRUPTED), as_json)
     except BrokenPipeError:
         # Nobody reads on: hand what is still buffered to nobody, so that the flush at exit does not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BROKEN_PIPE
     except Exception:  # noqa: BLE001 - the outermost boundary: a defect must not look like the answer "no", which is exit code 1
         traceback.print_exc()
-        return BROKEN
+        return report(CommandError("a defect of ours; what led to it is above", BROKEN), as_json)
 
 
 def _ended(arguments: Sequence[str]) -> int:
@@ -113,6 +114,7 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    set_up()
     sys.exit(main(sys.argv[1:]))
 
 

@@ -20,7 +20,7 @@ from streams.cli.output import BAD_INPUT, Answer, BadInput, Output, Unavailable
 from streams.services.policy_environment import Change, EnvironmentProblem
 from streams.services.policy_record import PolicyRecord
 from streams.services.policy_source import PHASES_FOLDER, Complaint, Effective, effective_policy
-from streams.services.policy_store import PolicyStore, PolicyStoreError, SaveFailed
+from streams.services.policy_store import VERSION_MAX, PolicyStore, PolicyStoreError, SaveFailed
 
 STORE_FOLDER = Path("data/policy")
 
@@ -77,7 +77,12 @@ def show(out: Output, folder: Path, saved: bool, store: Path) -> Answer:
 @_folder
 @click.option("--user", required=True, help="Who changes the policy.")
 @click.option("--reason", required=True, help="Why.")
-@click.option("--after", type=click.IntRange(0), default=0, help="The version published last, for a store that lost its count.")
+@click.option(
+    "--after",
+    type=click.IntRange(0, VERSION_MAX - 1),
+    default=0,
+    help="The version published last, for a store that lost its count.",
+)
 @_store
 def save(out: Output, folder: Path, user: str, reason: str, after: int, store: Path) -> Answer:
     """Put a folder of phases in force.

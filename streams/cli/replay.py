@@ -4,6 +4,7 @@ Decides: which policy takes the tape's place, how a difference is told, and the 
 that cannot be replayed. Leaves to others: the replay (replay.replay), what differs and why (replay.diff, replay.explain).
 """
 
+import json
 import time
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from schemas.registry import open_registry
 from streams.cli.command import single
 from streams.cli.files import read_from
 from streams.cli.output import NEGATIVE, Answer, BadInput, Output
+from streams.cli.records import registry
 from streams.desk.policy_check import PolicyError, canonical, parse_policy
 from streams.replay.explain import Explanation
 from streams.replay.replay import Replay, Replayed
@@ -48,8 +49,8 @@ def command(out: Output, file: Path, policy: Path | None, until: int | None, dif
     if diff and explain:
         raise BadInput("--diff stops at the first difference, --explain tells all of them: one of the two")
     document = None if policy is None else read_policy(policy)
-    with read_from(file), TapeReader(file) as tape, out.progress("replaying") as advance:
-        replay = Replay(tape, open_registry(None), document)
+    with read_from(file), TapeReader(file) as tape, registry() as schemas, out.progress("replaying", tape.events) as advance:
+        replay = Replay(tape, schemas, document)
         started_s = time.perf_counter()
         result = replay.run(until, diff, explain, advance)
         passed_s = time.perf_counter() - started_s
@@ -74,9 +75,11 @@ def read_policy(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
     parsed = parse_policy(1, text)
+    if isinstance(parsed, list) and parsed[0].problem.startswith("not JSON"):
+        raise BadInput(f"{path} is neither a folder of phases nor a JSON document: {parsed[0].problem}")
     if isinstance(parsed, list):
         raise BadInput(f"{path}: {_worded(parsed[0])}{_more(len(parsed))}", errors=[_worded(error) for error in parsed])
-    return text
+    return canonical(json.loads(text))
 
 
 def _worded(error: PolicyError) -> str:

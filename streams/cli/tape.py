@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from schemas.registry import open_registry
 from streams.cli.command import group
 from streams.cli.files import read_from, refuse_existing, written_to
 from streams.cli.output import NEGATIVE, Answer, Output
+from streams.cli.records import registry
 from streams.desk.desk import Outcome
 from streams.desk.messages import TapeEvent
 from streams.replay.generate import generated_world, shares
@@ -82,10 +82,10 @@ def generate(out: Output, seed: int, events: int, accounts: int, out_file: Path,
     """
     refuse_existing(out_file, force)
     world = generated_world(seed, accounts)
-    with written_to(out_file), out.progress("generating", total=events) as advance:
+    with written_to(out_file), registry() as schemas, out.progress("generating", total=events) as advance:
         record(
             out_file,
-            open_registry(None),
+            schemas,
             world.state,
             _first(world, events),
             f"generated, seed {seed}, {accounts} accounts",
@@ -94,7 +94,8 @@ def generate(out: Output, seed: int, events: int, accounts: int, out_file: Path,
     size = out_file.stat().st_size
     hashed, mix = decisions_hash(world.state), shares(world.kinds)
     out.console.print(f"{out_file}: {events:,} events, {size:,} bytes, decisions_hash {hashed}", soft_wrap=True)
-    out.console.print(", ".join(f"{kind} {share:.1f} %" for kind, share in mix.items()))
+    told = {**mix, "other": max(0.0, 100 - sum(mix.values()))}
+    out.console.print(", ".join(f"{kind} {share:.1f} %" for kind, share in told.items()))
     return Answer({
         "file": out_file, "bytes": size, "events": events, "accounts": accounts, "seed": seed, "decisions_hash": hashed,
         "shares_pct": {kind: round(share, 2) for kind, share in mix.items()},
@@ -110,8 +111,8 @@ def _first(world: World, events: int) -> Iterator[tuple[TapeEvent, Outcome]]:
 
 
 def _inspected(out: Output, file: Path) -> tuple[TapeHeader, int, Inspection]:
-    with read_from(file), TapeReader(file) as tape, out.progress("reading") as advance:
-        return tape.header, len(tape.schemas), Inspector(tape, open_registry(None)).run(advance)
+    with read_from(file), TapeReader(file) as tape, registry() as schemas, out.progress("reading", tape.events) as advance:
+        return tape.header, len(tape.schemas), Inspector(tape, schemas).run(advance)
 
 
 def _counted(found: Inspection) -> dict[str, object]:

@@ -168,7 +168,7 @@ class TapeWriter:
         about = json.dumps({"format": FORMAT, **self._header._asdict(), **counted, "schemas": self._schemas}, sort_keys=True)
         metadata = {"qts.tape": about, "qts.crc": _header_crc(_SCHEMA_TEXT, PACKING, about, self._sync)}
         unfinished = self._path.with_name(f".{self._path.name}.{self._sync.hex()}")
-        with unfinished.open("xb") as file:
+        with unfinished.open("wb") as file:  # what a killed writer left of this very tape is written over
             try:
                 _container(file, self._sync, metadata).flush()
                 self._body.seek(self._blocks_at)
@@ -246,6 +246,12 @@ class TapeReader:
                 raise BadContainer("a block has more bytes than entries")
 
 
+_SAID = {
+    **dict.fromkeys(("entries", "events", "bytes", "crc", "epoch", "partition"), int), "desk_version": str, "description": str, "schemas": dict,
+}  # fmt: skip
+"""What a header says beside its format."""
+
+
 def _check_header(container: Header) -> tuple[str, Read, dict[str, Any]]:
     metadata = container.metadata
     missing = {"avro.schema", "avro.codec", "qts.tape", "qts.crc"} - metadata.keys()
@@ -259,9 +265,11 @@ def _check_header(container: Header) -> tuple[str, Read, dict[str, Any]]:
         raise BadContainer("the header is not what was written") from error
     if crc != _header_crc(schema, packing, about, container.sync):
         raise BadContainer("the header is not what was written")
-    said: dict[str, Any] = json.loads(about)
-    if said["format"] != FORMAT:
-        raise BadContainer(f"format {said['format']}, which this version does not know")
+    said = json.loads(about)
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        raise BadContainer("a format that this version does not know")
+    if any(not isinstance(said.get(name), kind) for name, kind in _SAID.items()):
+        raise BadContainer("the header does not say all that it should")
     written = parse_record(schema)
     if mismatches(written, _OWN):
         raise BadContainer("its entries cannot be read by this version")

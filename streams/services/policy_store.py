@@ -22,6 +22,8 @@ from streams.services.policy_record import Damaged, PolicyRecord, decode_record,
 
 log = logging.getLogger(__name__)
 
+VERSION_MAX = 10**12
+"""No count of saved policies comes near: a version beyond it would fit neither a backup's name nor, much beyond, the wire."""
 BACKUPS_MAX = 20
 """Versions kept. Policies change a few times a week: 20 reach back a month, in 100 kB. When full, the oldest goes, never the one
 in force; every version ever published stays on the tape."""
@@ -126,6 +128,8 @@ class PolicyStore:
             if found.alert:  # the newest backup says just this: put the current file right
                 replace_file(self._disk, self._current, encode_record(found.record))
             return Saved(found.record, changed=False)
+        if highest >= VERSION_MAX:
+            raise SaveRefused(f"version {highest} is past {VERSION_MAX}: a slip of somebody's keyboard, not a count")
         record = PolicyRecord(highest + 1, document_hash(document), document, user, reason, now_ms)
         self._prune(found.record.version if found else None)
         self._put_in_force(record)

@@ -119,7 +119,10 @@ def test_help_names_every_command_and_imports_none() -> None:
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert all(f"\n  {name} " in shown for name in COMMANDS)
-    assert shown.splitlines()[-1] == "['streams.cli', 'streams.cli.command', 'streams.cli.main', 'streams.cli.output']"
+    assert (
+        shown.splitlines()[-1]
+        == "['streams.cli', 'streams.cli.command', 'streams.cli.main', 'streams.cli.output', 'streams.logs']"
+    )
 
 
 def test_a_reader_that_has_gone_ends_the_command_quietly() -> None:

@@ -12,7 +12,8 @@ import pytest
 from schemas.registry import BundledRegistry
 from streams.desk.messages import Unreadable
 from streams.desk.outputs import Check, Decision
-from streams.replay.tape_file import DamagedTape, Entry, EntryKind, TapeHeader, TapeReader, TapeWriter
+from streams.replay.container import read_header
+from streams.replay.tape_file import DamagedTape, Entry, EntryKind, TapeHeader, TapeReader, TapeWriter, _container, _header_crc
 from tests.schema_kit import MARK, SIGNAL, make_codec, tape_event
 
 HEADER = TapeHeader(3, 5, "1.2", "a quiet day")
@@ -256,3 +257,30 @@ def test_bytes_after_the_end_are_told(tmp_path: Path, whole: bytes, content: lis
 def test_a_missing_file_is_missing_not_damaged(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         TapeReader(tmp_path / "none.tape")
+
+
+def test_what_a_killed_writer_left_behind_is_in_nobodys_way(tmp_path: Path, content: list[Entry]) -> None:
+    write(tmp_path / "day.tape", content)
+    with (tmp_path / "day.tape").open("rb") as file:
+        sync = read_header(file).sync
+    (tmp_path / f".day.tape.{sync.hex()}").write_bytes(b"half a tape")
+
+    write(tmp_path / "day.tape", content)
+
+    assert read(tmp_path / "day.tape") == (content, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["day.tape"]
+
+
+def test_a_header_that_fits_its_sum_but_lacks_something_is_told(tmp_path: Path, content: list[Entry]) -> None:
+    path = tmp_path / "day.tape"
+    write(path, content)
+    with path.open("rb") as file:
+        header = read_header(file)
+    metadata = {name: str(value, "utf-8") for name, value in header.metadata.items()}
+    metadata["qts.tape"] = '{"format": 1}'
+    metadata["qts.crc"] = _header_crc(metadata["avro.schema"], metadata["avro.codec"], metadata["qts.tape"], header.sync)
+    with path.open("wb") as file:
+        _container(file, header.sync, {name: value for name, value in metadata.items() if name.startswith("qts.")}).flush()
+
+    with pytest.raises(DamagedTape):
+        TapeReader(path)

@@ -355,3 +355,9 @@ def test_versions_go_on_where_somebody_removed_the_backups(three: PolicyStore, f
     shutil.rmtree(folder / "backups")
     assert three.read().alert is None
     assert three.save(document, "ana", "next", 5).record.version == 4
+
+
+def test_a_count_that_only_a_slip_can_have_made_is_refused(store: PolicyStore, document: dict[str, Any]) -> None:
+    with pytest.raises(SaveRefused, match="slip"):
+        store.save(document, "ana", "first", 1, after=10**20)
+    assert store.save(document, "ana", "first", 1).record.version == 1
