@@ -19,7 +19,7 @@ from tests.acts import ACTS, Act, random_acts
 from tests.tape_kit import REGISTRY
 from tests.twins import assert_same, outcomes, recorded, restored, run
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[2]
 HASHED = """
 from tests.acts import random_acts
 from tests.twins import chain_hash, recorded, run, written
