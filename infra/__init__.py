@@ -1,1 +1,1 @@
-"""What the pipeline runs on, as data: phases, the Kafka of the tests, containers. Holds no logic."""
+"""What the pipeline runs on, as data: phases, Kafka with its topics, containers. Holds no logic."""

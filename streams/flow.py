@@ -52,9 +52,13 @@ OUTPUTS = (
 
 STAGES = (
     Stage(
+        "sequencer", (*(topic.name for topic in INPUTS), "portfolio"), (TAPE.name,), "marks of the last 100 ms", "pipeline/sequencer.py"
+    ),
+    Stage(
         "desk", (TAPE.name,), tuple(topic.name for topic in OUTPUTS), "one state a tape partition, as snapshots", "desk/desk.py"
     ),
-    Stage("snapshots", (), (), "the state as records, unchanged accounts by their bytes", "pipeline/snapshots.py"),
+    Stage("write pipeline", (), (), "table `desk`: the newest snapshots", "pipeline/write_pipeline.py"),
+    Stage("views", ("portfolio",), (), "tables `positions` and `ess`", "pipeline/views.py"),
     Stage("replay", ("tape file",), ("hashes, differences",), "nothing", "replay/replay.py"),
 )
 

@@ -27,12 +27,25 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Entry("streams.cli.demo", "Run a generated day through the desk and watch it live."),
+    "demo": Entry("streams.cli.demo", "Run everything here, on a made-up market, and watch it live."),
+    "day": Entry("streams.cli.day", "Run a generated day through the desk alone and watch it live."),
+    "kafka": Entry("streams.cli.kafka", "Run a real Kafka on this machine."),
+    "topics": Entry("streams.cli.topics", "Make the topics, and check that they may hold money."),
     "test": Entry("streams.cli.test", "Run the checks and the tests."),
+    "up": Entry("streams.cli.up", "Start the workers of a deployment here and watch over them."),
+    "status": Entry("streams.cli.status", "Show the workers that run here."),
+    "desk": Entry("streams.cli.desk", "Step what is left of the tape."),
+    "worker": Entry("streams.cli.worker", "Run one worker in the foreground."),
     "replay": Entry("streams.cli.replay", "Replay a tape through the desk, or compare with what it recorded."),
-    "tape": Entry("streams.cli.tape", "Look into tapes, check them, make them."),
+    "tape": Entry("streams.cli.tape_commands", "Look into tapes, check them, make them."),
+    "tail": Entry("streams.cli.tail", "Show the records of a topic, decoded."),
+    "send": Entry("streams.cli.send", "Publish signals, fills, commands by hand."),
+    "dlq": Entry("streams.cli.dlq", "Look at dead letters, and send some again."),
+    "account": Entry("streams.cli.account", "Make accounts known, take them out of service, list them."),
     "schemas": Entry("streams.cli.schemas", "Check that old tapes stay readable."),
     "policy": Entry("streams.cli.policy", "Check the limits of every phase, and see which are in force."),
+    "spool": Entry("streams.cli.spool", "See what waits on the disk for the broker."),
+    "crash": Entry("streams.cli.crash", "Kill workers at every step, and prove that nothing came of it."),
     "bench": Entry("streams.cli.bench", "Measure the desk."),
     "version": Entry("streams.cli.version", "Tell which version this is."),
 }

@@ -19,6 +19,7 @@ from streams.desk.policy import Policy
 from streams.desk.policy_check import document_hash, parse_policy
 from streams.desk.state import DESK_VERSION, State, new_state
 from streams.pipeline.snapshots import SnapshotWriter, read_snapshot
+from streams.pipeline.write_pipeline import read_event
 from streams.replay.diff import Divergence, first_difference
 from streams.replay.explain import Explainer
 from streams.replay.hashes import decisions_hash
@@ -150,7 +151,7 @@ class Replay:
         return result
 
     def _decoded(self, one: Recorded) -> TapeEvent:
-        event = self.codec.decode_event(one.event, one.offset)
+        event = read_event(self.codec, one.event, one.offset, self.result.state.partition)
         body = event.body
         if self._policy is not None and isinstance(body, Control) and isinstance(body.command, PolicyUpdate):
             update = PolicyUpdate(body.command.version, document_hash(self._policy), self._policy)

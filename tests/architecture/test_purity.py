@@ -22,6 +22,8 @@ CLOCKS = {
 
 MAY: dict[str, str] = {
     "streams/cli/": "the outermost layer: it is where real clocks are handed in",
+    "connectors/kafka/local_": "they start processes of this machine and wait for them",
+    "connectors/kafka/system_clock.py": "it is the real clock that is handed in, to the publisher for example",
 }
 """Who may use them, by the beginning of the path, and why."""
 

@@ -1,6 +1,6 @@
-"""Figures as the demo writes them: money, prices, drawdowns, stops, curves.
+"""Figures as the terminal views write them: money, prices, drawdowns, stops, curves.
 
-Decides: how a figure reads. Rounding happens here and nowhere before. Leaves to others: where it stands (demo_view).
+Decides: how a figure reads. Rounding happens here and nowhere before. Leaves to others: where it stands (view_tables).
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,6 +47,13 @@ def signed(value: Decimal | None) -> Text:
     if value is None:
         return Text("unknown", "magenta")
     return Text(format(Decimal(shown(value)), "+,"), "green" if value >= 0 else "red")
+
+
+def total_equity(accounts: Iterable[Portfolio]) -> Decimal | None:
+    """Sum what the accounts are worth; None where one cannot be valued."""
+    worths = [account.equity for account in accounts]
+    known = [worth for worth in worths if worth is not None]
+    return sum(known, Decimal(0)) if len(known) == len(worths) else None
 
 
 def price_text(price: Decimal | None) -> str:

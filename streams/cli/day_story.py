@@ -1,4 +1,4 @@
-"""The generated day of `./qts demo`: its plan, what is counted while it passes, and how fast it passes.
+"""The generated day of `./qts day`: its plan, what is counted while it passes, and how fast it passes.
 
 Decides: the day's story (six symbols, a crash at half past two, a silent feed in the evening), which decisions are worth showing, and when the
 day has to wait for the clock on the wall. The plan depends on the seed and the accounts alone, so the same seed gives the same decisions for
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from streams.cli.view_words import total_equity
 from streams.desk.desk import Outcome
 from streams.desk.messages import Fill, Mark, Signal, TapeEvent, Tick
 from streams.desk.outputs import Decision, Fate, Order, Portfolio
@@ -35,7 +36,7 @@ ORDER_IDS_MAX = 100_000
 """Order ids remembered to notice one given twice; a day has fewer, and the oldest leave."""
 
 
-def demo_plan(seed: int, accounts: int) -> Plan:
+def day_plan(seed: int, accounts: int) -> Plan:
     """Plan a day from midnight to midnight that a small machine can run in half a minute."""
     markets = markets_for(SYMBOLS)
     policy = generated_policy(
@@ -143,13 +144,6 @@ class Tally:
 def accounts_of(state: State) -> list[Portfolio]:
     """Picture every account as it is now, in the order of their names."""
     return [view(state, state.accounts[name], state.offset, 0) for name in sorted(state.accounts)]
-
-
-def total_equity(accounts: list[Portfolio]) -> Decimal | None:
-    """Sum what the accounts are worth; None where one cannot be valued."""
-    worths = [account.equity for account in accounts]
-    known = [worth for worth in worths if worth is not None]
-    return sum(known, Decimal(0)) if len(known) == len(worths) else None
 
 
 class Clock(NamedTuple):

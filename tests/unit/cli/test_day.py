@@ -1,4 +1,4 @@
-"""`./qts demo` is a day anybody can watch, in any terminal or none, and the same day again from the same seed."""
+"""`./qts day` is a day anybody can watch, in any terminal or none, and the same day again from the same seed."""
 
 import io
 import json
@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from streams.cli.demo import Demo
-from streams.cli.demo_day import DAY_MS, MIDNIGHT_MS, Clock, Pace, Tally, demo_plan, pass_day
-from streams.cli.demo_view import HONEST, Figures, Screen
-from streams.cli.demo_words import price_text, spark
+from streams.cli.day import Shown
+from streams.cli.day_story import DAY_MS, MIDNIGHT_MS, Clock, Pace, Tally, day_plan, pass_day
+from streams.cli.day_view import HONEST, Figures, Screen
+from streams.cli.view_words import price_text, spark
 from streams.cli.main import main
 from streams.desk.values import ZERO
 from streams.simulation.world import World
 from tests.desk_kit import dec
 
-DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
+DAY = [sys.executable, "-m", "streams.cli.main", "day"]
 WANTED = {
     "signals", "orders", "fills", "refused", "dead_letters", "duplicate_orders", "positions", "equity", "realised_pnl", "tape_events",
     "decisions_hash", "state_hash", "seed",
@@ -55,7 +55,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 
 
 def passed(events: int, pace: Pace, seed: int = 7) -> tuple[World, Tally]:
-    world, tally = World(demo_plan(seed, 3)), Tally()
+    world, tally = World(day_plan(seed, 3)), Tally()
     deque(pass_day(world, pace, tally, events, lambda: True), maxlen=0)
     return world, tally
 
@@ -63,7 +63,7 @@ def passed(events: int, pace: Pace, seed: int = 7) -> tuple[World, Tally]:
 def test_the_same_seed_gives_the_same_decisions_for_the_same_number_of_events(capsys: pytest.CaptureFixture[str]) -> None:
     told = []
     for seed, events in ((3, 4_000), (3, 4_000), (4, 4_000), (3, 3_000)):
-        assert main(["demo", "--seed", str(seed), "--events", str(events), "--json"]) == 0
+        assert main(["day", "--seed", str(seed), "--events", str(events), "--json"]) == 0
         told.append(said(capsys))
 
     assert told[0] == told[1]
@@ -72,8 +72,8 @@ def test_the_same_seed_gives_the_same_decisions_for_the_same_number_of_events(ca
     assert (told[0]["tape_events"], told[0]["ended"], told[0]["seed"], told[0]["duplicate_orders"]) == (4_000, "events", 3, 0)
 
 
-def test_the_time_ends_a_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--seconds", "0.5", "--json"]) == 0
+def test_the_time_ends_a_day(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["day", "--seconds", "0.5", "--json"]) == 0
 
     told = said(capsys)
     assert told["ended"] == "seconds"
@@ -81,18 +81,18 @@ def test_the_time_ends_a_demo(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_a_terminal_it_tells_lines_and_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--events", "4000", "--seed", "5"]) == 0
+    assert main(["day", "--events", "4000", "--seed", "5"]) == 0
 
     words = capsys.readouterr().out
     assert HONEST in words
     assert "\x1b" not in words
     assert "decisions_hash" in words
-    assert "./qts demo --seed 5 --accounts 4 --events 4000" in words
+    assert "./qts day --seed 5 --accounts 4 --events 4000" in words
 
 
-def test_a_recorded_demo_replays_to_the_same_decisions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recorded_day_replays_to_the_same_decisions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "day.tape"
-    assert main(["demo", "--events", "5000", "--record", str(path), "--json"]) == 0
+    assert main(["day", "--events", "5000", "--record", str(path), "--json"]) == 0
     told = said(capsys)
 
     assert main(["tape", "verify", str(path)]) == 0
@@ -100,7 +100,7 @@ def test_a_recorded_demo_replays_to_the_same_decisions(tmp_path: Path, capsys: p
     assert main(["replay", str(path), "--diff", "--json"]) == 0
     again = said(capsys)
     assert (again["decisions_hash"], again["state_hash"]) == (told["decisions_hash"], told["state_hash"])
-    assert main(["demo", "--events", "50", "--record", str(path)]) == 2
+    assert main(["day", "--events", "50", "--record", str(path)]) == 2
 
 
 def test_a_watched_day_waits_for_the_clock() -> None:
@@ -137,7 +137,7 @@ def test_the_pace_changes_no_decision() -> None:
 
 
 def test_looking_away_ends_the_day() -> None:
-    world, tally = World(demo_plan(7, 2)), Tally()
+    world, tally = World(day_plan(7, 2)), Tally()
     deque(pass_day(world, Pace(Wall().clock(), 60, watched=True), tally, None, lambda: tally.events < 500), maxlen=0)
 
     assert 500 <= tally.events < 600
@@ -197,11 +197,11 @@ def test_a_terminal_without_unicode_gets_ascii(watched: tuple[World, Tally]) -> 
 
 
 def test_the_first_picture_needs_no_event() -> None:
-    world = World(demo_plan(7, 2))
+    world = World(day_plan(7, 2))
 
     assert drawn((world, Tally()), 80, 24)
-    demo = Demo(Console(file=io.StringIO()), world, 7, Pace(Wall().clock(), 10, watched=True))
-    assert isinstance(demo.picture(0.0), Screen)
+    shown = Shown(Console(file=io.StringIO()), world, 7, Pace(Wall().clock(), 10, watched=True))
+    assert isinstance(shown.picture(0.0), Screen)
 
 
 def test_curves_and_prices_are_written_for_people() -> None:
@@ -214,7 +214,7 @@ def test_curves_and_prices_are_written_for_people() -> None:
 
 
 def test_ctrl_c_ends_it_with_a_summary() -> None:
-    with subprocess.Popen([*DEMO, "--seconds", "120"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen([*DAY, "--seconds", "120"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert HONEST in running.stdout.readline()
         running.send_signal(signal.SIGINT)
@@ -230,7 +230,7 @@ def test_a_terminal_is_taken_and_given_back() -> None:
     controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
     with subprocess.Popen(
-        [*DEMO, "--seconds", "60"], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+        [*DAY, "--seconds", "60"], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
     ) as running:
         os.close(terminal)
         seen = read_until(controller, b"DECISIONS")

@@ -1,0 +1,1 @@
+"""Kafka: settings, producers, readers, the batched Faust transport, brokers for this machine."""

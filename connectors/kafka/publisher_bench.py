@@ -1,0 +1,155 @@
+"""The publisher and the spool beside bare librdkafka, in one run.
+
+Decides: what is compared: acknowledged records a second, the same records to the same topic, the sides taking turns. Leaves to others: the
+broker and its topic (four partitions), how the rows are shown (./qts bench kafka).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from connectors.kafka.broker_link import OPTIONS, Link
+from connectors.kafka.lanes import Clock, Lanes
+from connectors.kafka.outbox import RECORDS_MAX, UNITS
+from connectors.kafka.publisher import Publisher
+from connectors.kafka.settings import KafkaSettings
+
+ROUNDS = 3
+"""The sides take turns so often; the median of each counts, so that one hiccup of the machine does not."""
+KEYS = 64
+WAIT_S_MAX = 300.0
+
+Row = tuple[str, float, str, float | None]
+
+
+class NotDone(Exception):
+    """A side did not get all its records acknowledged: there is nothing to compare."""
+
+
+class Nobody:
+    """A broker that is always away, so that all goes to the spool."""
+
+    def __init__(self) -> None:
+        """Answer nothing."""
+        self.produce: Callable[..., None] = self._never
+        self.fatal = ""
+
+    def topics(self) -> None:
+        """Give none."""
+
+    def ask(self, topic: str) -> None:
+        """Know none."""
+
+    def poll(self, timeout_s: float) -> int:  # noqa: ARG002 - the port's signature
+        """Serve nothing."""
+        return 0
+
+    def give_up(self) -> None:
+        """Have nothing under way."""
+
+    def _never(self, *_record: object) -> None:
+        raise BufferError
+
+
+def measure(
+    settings: KafkaSettings,
+    records: int,
+    value_bytes: int,
+    folder: Path,
+    clock: Clock,
+    clock_ns: Callable[[], int],
+    topic: str = "publisher-bench",
+) -> list[Row]:
+    """Give name, figure, unit and ratio of: bare librdkafka, the publisher, draining the spool. The topic must be there."""
+    keys = [f"account-{number}" for number in range(KEYS)]
+    work = Work(settings, topic, keys, bytes(value_bytes), records, clock, clock_ns)
+    bare, published, drained = [], [], []
+    for turn in range(ROUNDS):
+        bare.append(work.bare())
+        published.append(work.published(folder / f"direct-{turn}"))
+        drained.append(work.drained(folder / f"drain-{turn}"))
+    base = median(bare)
+    return [
+        ("bare librdkafka, acknowledged", base, "records/s", None),
+        ("publisher, acknowledged", median(published), "records/s", median(published) / base),
+        ("draining the spool", median(drained), "records/s", median(drained) / base),
+    ]
+
+
+class Work:
+    """The same records, three ways. Each gives records a second, from the first to the last acknowledgement."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: str,
+        keys: list[str],
+        value: bytes,
+        records: int,
+        clock: Clock,
+        clock_ns: Callable[[], int],
+    ) -> None:
+        """Take what is sent."""
+        self._settings, self._topic, self._keys, self._value, self._records = settings, topic, keys, value, records
+        self._clock, self._clock_ns = clock, clock_ns
+
+    def bare(self) -> float:
+        """Send with librdkafka alone, counting what was acknowledged."""
+        producer = Producer({**self._settings.librdkafka(), **OPTIONS})
+        partitions = Lanes(len(producer.list_topics(self._topic, timeout=WAIT_S_MAX).topics[self._topic].partitions))
+        acknowledged = 0
+
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            nonlocal acknowledged
+            acknowledged += error is None
+
+        topic, value, keys = self._topic, self._value, self._keys
+        began = self._clock_ns()
+        for number in range(self._records):
+            key = keys[number % KEYS]
+            producer.produce(topic, value, key, partitions[key], delivered)
+            if number % UNITS == 0:
+                producer.poll(0)
+                while len(producer) > RECORDS_MAX:
+                    producer.poll(0.01)
+        producer.flush(WAIT_S_MAX)
+        return self._rate(began, acknowledged)
+
+    def published(self, folder: Path) -> float:
+        """Publish to a broker that is there."""
+        with Publisher(self._settings, folder, clock=self._clock) as publisher:
+            publisher.publish(self._topic, self._keys[0], self._value).wait(WAIT_S_MAX)
+            began = self._clock_ns()
+            self._all(publisher)
+            rate = self._rate(began, self._records - publisher.flush(WAIT_S_MAX))
+            if not publisher.health().green:
+                raise NotDone(f"the publisher is not well: {publisher.health().reasons}")
+            return rate
+
+    def drained(self, folder: Path) -> float:
+        """Spool with no broker, then drain to one that is there."""
+        with Publisher(self._settings, folder, clock=self._clock, new_link=_nobody) as publisher:
+            self._all(publisher)
+            publisher.flush(WAIT_S_MAX)
+            spooled = publisher.health().spooled
+        began = self._clock_ns()
+        with Publisher(self._settings, folder, clock=self._clock) as publisher:
+            publisher.drain(WAIT_S_MAX)
+            return self._rate(began, spooled - publisher.health().spooled)
+
+    def _all(self, publisher: Publisher) -> None:
+        topic, value, keys, publish = self._topic, self._value, self._keys, publisher.publish
+        for number in range(self._records):
+            publish(topic, keys[number % KEYS], value)
+
+    def _rate(self, began: int, acknowledged: int) -> float:
+        took_s = (self._clock_ns() - began) / 1e9
+        if acknowledged < self._records:
+            raise NotDone(f"{acknowledged:,} of {self._records:,} records were acknowledged")
+        return acknowledged / took_s
+
+
+def _nobody() -> Link:
+    return Nobody()

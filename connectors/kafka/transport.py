@@ -1,0 +1,133 @@
+"""The batched Faust transport: one message for all records a fetch brought of a partition.
+
+Decides: what a stream sees (a message whose value is the list of records, whose offset is the last one's), where partitions are read from after
+an assignment, and which offset is committed: the last one acknowledged, since batches are acknowledged in order. Changelogs of tables come
+record by record, as Faust's recovery wants them. Leaves to others: where a partition goes on (the app's `positions`), and the rest to Faust.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol, cast
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+
+class Positions(Protocol):
+    """Knows where partitions go on, whatever has been committed."""
+
+    async def positions(self, assigned: frozenset[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+        """Give the offset to read next of the partitions it knows better than the group."""
+
+
+class FetchingThread(driver.AIOKafkaConsumerThread):
+    """Faust's thread around aiokafka, with a say in how long a broker may wait before it answers that there is nothing."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        wait_ms: int | None = getattr(self.app, "fetch_wait_ms", None)
+        if wait_ms is not None:
+            consumer._fetch_max_wait_ms = wait_ms  # noqa: SLF001 - Faust has a fixed 1,500 ms and no setting for it
+        return consumer
+
+
+class BatchedConsumer(driver.Consumer):
+    """Faust's consumer, handing over whole fetches."""
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return FetchingThread(self, loop=self.loop, beacon=self.beacon)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin with nothing sought."""
+        self._known: Mapping[TP, int] = {}
+        self._seeking = self._seeks = 0
+        super().__init__(*args, **kwargs)
+
+    polls = 0
+    """How often was asked for records: a watchdog sees that this goes on."""
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Give what one fetch brought, a message a partition."""
+        generation, seeks = self.app.consumer_generation_id, self._seeks
+        records, active = await self._wait_next_records(timeout)
+        self.polls += 1
+        if self.should_stop or not self.flow_active or not records:
+            return  # what came meanwhile is dropped: flow is resumed after every partition has been sent to where it goes on
+        ended = generation != self.app.consumer_generation_id
+        if ended or self._seeking or self._seeks != seeks:
+            # Fetched from where the partitions stood before they were sent to where they go on, or from both sides of that. Changelogs are
+            # sent there before flow is resumed, and Faust's recovery waits for each of their records.
+            records = {tp: fetched for tp, fetched in records.items() if self._is_changelog_tp(tp)}
+            if not self._seeking and self._seeks != seeks:
+                await self._seek_all()
+        for tp, fetched in records.items():
+            if not self._flows():
+                return
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                continue
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            if self._is_changelog_tp(tp):
+                for record in fetched:
+                    yield tp, self._to_message(tp, record)
+            elif generation == self.app.consumer_generation_id:
+                yield tp, self._batch(tp, fetched, generation)
+
+    async def perform_seek(self) -> None:
+        """Send every partition to where it goes on: to what was committed, or to what the app knows better."""
+        self._seeking += 1
+        try:
+            self._known = {}
+            await self._seek_all()
+            known: Positions | None = getattr(self.app, "positions_from", None)
+            if known is not None:
+                assigned = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
+                wanted = await known.positions(frozenset((tp.topic, tp.partition) for tp in assigned))
+                self._known = {tp: wanted[tp.topic, tp.partition] for tp in assigned if (tp.topic, tp.partition) in wanted}
+            await self._seek_all()
+        finally:
+            self._seeking -= 1
+            self._seeks += 1
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek where it is known where to. Faust's recovery asks for places it does not know yet when one assignment follows on another."""
+        known: Mapping[TP, int | None] = partitions
+        await super().seek_wait({tp: max(0, offset) for tp, offset in known.items() if offset is not None})
+
+    async def _seek_all(self) -> None:
+        await super().perform_seek()
+        if self._known:
+            await self.seek_wait(self._known)
+
+    def _flows(self) -> bool:
+        """Tell whether records may be handed over, in this moment: an assignment may have ended since the last one was."""
+        return self.flow_active
+
+    def _batch(self, tp: TP, fetched: list[Any], generation: int) -> ConsumerMessage:
+        last = fetched[-1]
+        return ConsumerMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1_000, last.timestamp_type, None, None,
+            cast("bytes", fetched),  # Faust passes on whatever it is given; the app's schema does not decode it
+            None, 0, 0, tp, generation_id=generation,
+        )  # fmt: skip
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Commit the last offset acknowledged: batches are acknowledged in order, whatever lies between their last offsets."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last: int = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Leave it to our own watchdog: Faust takes a changelog that is not read after recovery for a stream that hangs."""
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Note no gaps: between the last offsets of two batches lie the records of the second."""
+
+
+class BatchedTransport(driver.Transport):
+    """Faust's transport, with batches."""
+
+    Consumer = BatchedConsumer

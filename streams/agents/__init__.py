@@ -1,0 +1,1 @@
+"""Faust shells around the pipeline: they take batches from streams, feed plain classes, and end the process when something is broken."""

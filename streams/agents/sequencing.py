@@ -1,0 +1,134 @@
+"""The agent of the sequencer: takes batches of every input topic and feeds the one that puts them in order.
+
+Decides: when source partitions are taken over, how often seconds and windows are looked at, and what ends the worker. Leaves to others: the
+order (pipeline.sequencer), reading and writing Kafka (ports).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from streams.agents.deciding import Polled
+from streams.agents.ending import Ending
+from streams.pipeline.identity import OtherTape
+from streams.pipeline.sequencer import Sequencer, Source
+from streams.pipeline.steps import Step, Watcher
+
+LOGGER = logging.getLogger(__name__)
+
+TEND_S = 0.005
+"""How often acknowledgements, seconds and windows are looked at: a twentieth of a window of marks."""
+LEAVE_S_MAX = 7.0
+
+
+class Ends(Protocol):
+    """Looks at source topics. It waits for the broker, so it is called beside the loop."""
+
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """Give the first offset there is, and the one the next record will get."""
+
+    def check_identity(self) -> None:
+        """Make sure that the topics are those the tape was begun with."""
+
+
+class SequencerPorts(NamedTuple):
+    """What the sequencer's agent needs of the world."""
+
+    sequencer: Sequencer
+    log: Polled
+    ends: Ends
+    ending: Ending
+    watcher: Watcher
+    committed: Callable[[Source], int | None]
+    generation: Callable[[], int]
+    clock: Callable[[], float]
+
+
+class Sequencing:
+    """The source partitions a worker sequences."""
+
+    def __init__(self, ports: SequencerPorts) -> None:
+        """Begin with none."""
+        self._ports = ports
+        self.ready = False
+        self.leaving = False
+        self.owned = 0
+
+    async def positions(self, assigned: frozenset[Source]) -> Mapping[Source, int]:
+        """Take over what was assigned. Where to read is what the group has committed; whether that is still there is looked at here."""
+        ports = self._ports
+        try:
+            await asyncio.to_thread(ports.ends.check_identity)
+            bounds = await asyncio.to_thread(lambda: {source: ports.ends.bounds(*source) for source in sorted(assigned)})
+            for source, (low, high) in bounds.items():
+                _in_range(source, ports.committed(source), low, high)
+            ports.sequencer.own((source, high) for source, (_, high) in bounds.items())
+        except Exception as error:
+            ports.ending.because(error)
+            raise
+        self.owned, self.ready = len(assigned), True
+        LOGGER.info("sequencer owns %d source partitions", len(assigned))
+        return {}
+
+    async def take(self, source: Source, generation: int, records: Any, acknowledge: Callable[[], None]) -> None:
+        """Forward a batch, unless it was fetched for an assignment that has ended."""
+        ports = self._ports
+        try:
+            while not ports.sequencer.has_room:
+                self.tend()
+                await asyncio.sleep(TEND_S)
+            if self.leaving or not self.ready or generation != ports.generation() or not records:
+                return
+            ports.sequencer.forward(*source, records, acknowledge)
+            self.tend()
+        except Exception as error:
+            ports.ending.because(error)
+            raise
+
+    def tend(self) -> None:
+        """Take acknowledgements, and move on what they and the time have made possible."""
+        try:
+            if self.ready and not self.leaving:
+                self._ports.sequencer.tick()
+            self._ports.log.poll()
+            self._ports.sequencer.progress()
+            self._ports.watcher.at(Step.IDLE)
+        except Exception as error:
+            self._ports.ending.because(error)
+            raise
+
+    async def tending(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Tend for ever."""
+        while True:
+            self.tend()
+            await sleep(TEND_S)
+
+    async def leave(self) -> None:
+        """Have everything taken acknowledged before the worker ends."""
+        self.leaving = True
+        until = self._ports.clock() + LEAVE_S_MAX
+        while self._ports.clock() < until and not self._ports.sequencer.settled:
+            self.tend()
+            await asyncio.sleep(TEND_S)
+
+    def revoked(self) -> None:
+        """Forward nothing more of what may be somebody else's now."""
+        self.ready = False
+        self._ports.sequencer.own(())
+
+
+def _in_range(source: Source, committed: int | None, low: int, high: int) -> None:
+    """Refuse to go on where records were deleted unread, or where the source ends before what was read of it."""
+    topic, partition = source
+    if committed is None:
+        if low > 0:
+            LOGGER.warning(
+                "%s/%d begins at offset %d, and no position is known: what came before is not on this tape", topic, partition, low
+            )
+    elif committed < low:
+        raise OtherTape(
+            f"{topic}/{partition} begins at offset {low}, read was up to {committed}: what lies between was deleted unread"
+        )
+    elif committed > high:
+        raise OtherTape(f"{topic}/{partition} ends at offset {high}, read was up to {committed}: this is another topic")

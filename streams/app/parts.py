@@ -1,0 +1,121 @@
+"""What every role is put together from: the log, looks, identity, how to end, who watches.
+
+Decides: what of it is made from the environment. Leaves to others: the roles.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
+
+from connectors.kafka.faust_app import BatchedApp
+from connectors.kafka.identity import read_identity, topic_ids
+from connectors.kafka.log import KafkaLog
+from connectors.kafka.log_reader import LogReader
+from connectors.kafka.reading import BrokerAway
+from connectors.steps import DieAt, StepFile
+from schemas.registry import Registry, open_registry
+from streams.agents.ending import Ending
+from streams.app.environment import WorkerSettings
+from streams.app.looks import KafkaLook
+from streams.app.recording import Recorder
+from streams.pipeline.identity import Identity, OtherTape
+from streams.pipeline.steps import NOBODY_WATCHES, Watcher
+
+LOGGER = logging.getLogger(__name__)
+
+IDENTITY_S_MAX = 30.0
+IDENTITY_EVERY_S = 2.0
+"""How soon a topic that was deleted under a running worker is noticed."""
+
+
+class Parts(NamedTuple):
+    """What roles are put together from."""
+
+    settings: WorkerSettings
+    identity: Identity
+    registry: Registry
+    log: KafkaLog
+    look: KafkaLook
+    ending: Ending
+    watcher: Watcher
+    recorder: Recorder | None
+
+
+class Role(Protocol):
+    """What every role's agent can do."""
+
+    ready: bool
+
+    async def tending(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Tend for ever."""
+
+    async def leave(self) -> None:
+        """Write everything down before the worker ends."""
+
+    def revoked(self) -> None:
+        """Drop everything."""
+
+
+def make_parts(settings: WorkerSettings) -> Parts:
+    """Make what the environment names."""
+    identity = known_identity(settings)
+    client_id = f"qts-{settings.name}"
+    reader = LogReader(settings.kafka, client_id)
+    look = KafkaLook(reader, identity, lambda names: topic_ids(settings.kafka, names))
+    return Parts(
+        settings, identity, open_registry(settings.registry_url), KafkaLog(settings.kafka, client_id), look, Ending(os._exit),
+        _watcher(settings), None if settings.record_folder is None else Recorder(settings.record_folder, settings.name),
+    )  # fmt: skip
+
+
+def known_identity(settings: WorkerSettings) -> Identity:
+    """Read what the tape was begun with. The embedded broker has no topic ids and forgets everything with its end: there it begins now."""
+    if settings.embedded_partitions is not None:
+        return Identity(1, settings.embedded_partitions, "tape", {})
+    found = read_identity(settings.kafka, IDENTITY_S_MAX)
+    if found is None:
+        raise OtherTape("this cluster has no tape yet: `./qts topics create` makes its topics and notes their identity")
+    return Identity(found.epoch, found.partitions, found.tape, found.topics)
+
+
+def _watcher(settings: WorkerSettings) -> Watcher:
+    watcher: Watcher = NOBODY_WATCHES if settings.steps_file is None else StepFile(settings.steps_file)
+    return watcher if settings.die_at is None else DieAt(settings.die_at, watcher)
+
+
+def tend_for_ever(app: BatchedApp, role: Role) -> None:
+    """Have Faust call a role when there is something to do."""
+
+    async def tending() -> None:
+        await role.tending(asyncio.sleep)
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        role.revoked()
+
+    async def leaving(*_: Any, **__: Any) -> None:
+        await role.leave()
+
+    app.task(tending)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    app.on_before_shutdown.connect(leaving, weak=False)
+
+
+def watch_identity(parts: Parts) -> None:
+    """Look at the topics' identity every so often, in a thread of its own: the loop may be busy, the tape must not be another one meanwhile."""
+
+    def watch() -> None:
+        while True:
+            time.sleep(IDENTITY_EVERY_S)
+            try:
+                parts.look.check_identity()
+            except BrokerAway as silent:
+                LOGGER.warning("the topics' identity cannot be looked at: %s", silent)
+            except Exception as other:
+                parts.ending.because(other)
+                raise
+
+    threading.Thread(target=watch, name="identity", daemon=True).start()

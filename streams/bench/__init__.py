@@ -1,0 +1,1 @@
+"""Benchmarks on real Kafka: our workers beside their peers, in turn, on the same broker."""

@@ -1,0 +1,102 @@
+"""What flows in while workers are killed: a market, signals and an exchange, in a thread of their own.
+
+Decides: how fast, and that everything published is acknowledged before it counts. Leaves to others: what is published (simulation.live).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from connectors.kafka.log import KafkaLog
+from connectors.kafka.log_reader import LogReader
+from connectors.kafka.partitioner import partition_of
+from connectors.kafka.settings import KafkaSettings
+from schemas.codec import Codec
+from schemas.registry import BundledRegistry
+from streams.desk.messages import EVERY_ACCOUNT, Body, Control
+from streams.desk.outputs import Cancel, Order
+from streams.flow import TOPIC_OF
+from streams.pipeline.ports import Lane
+from streams.simulation.live import LiveWorld
+from streams.simulation.policies import generated_policy
+
+PAUSE_S = 0.01
+POLICY_EVERY_MS = 30_000
+ORDERS = "orders"
+
+
+class Feed:
+    """Publishes what a live world gives until so many records are acknowledged, and answers the orders that come back."""
+
+    def __init__(self, settings: KafkaSettings, world: LiveWorld, partitions: int, events: int) -> None:
+        """Begin with nothing published."""
+        self._settings, self._world, self._partitions, self._events = settings, world, partitions, events
+        self._codec, self._lane = Codec(BundledRegistry()), Lane()
+        self._log = KafkaLog(settings, "crash-feed")
+        self._stop = threading.Event()
+        self._executor = ThreadPoolExecutor(1, "feed")
+        self._running: Future[None] | None = None
+        self._policy_ms = 0
+        self._read = dict.fromkeys(range(partitions), 0)
+
+    @property
+    def published(self) -> int:
+        """Count what is acknowledged."""
+        return self._lane.acked
+
+    @property
+    def done(self) -> bool:
+        """Tell whether as much as was asked for is acknowledged."""
+        return self.published >= self._events
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._running = self._executor.submit(self._run)
+
+    def finish(self) -> None:
+        """Stop, and make sure that everything is acknowledged."""
+        self._stop.set()
+        if self._running is not None:
+            self._running.result()
+
+    def check(self) -> None:
+        """Say so if it broke."""
+        if self._running is not None and self._running.done():
+            self._running.result()
+
+    def _run(self) -> None:
+        with LogReader(self._settings, "crash-exchange") as reader:
+            while not self._stop.is_set():
+                now_ms = time.time_ns() // 1_000_000
+                for said in self._orders(reader):
+                    answer: Callable[..., None] = self._world.on_order if isinstance(said, Order) else self._world.on_cancel
+                    answer(said, now_ms)
+                for body in (*self._policy(now_ms), *self._world.advance(now_ms)):
+                    self._publish(body)
+                self._log.poll()
+                self._lane.check()
+                time.sleep(PAUSE_S)
+        self._log.flush(30.0)
+        self._lane.check()
+
+    def _policy(self, now_ms: int) -> Iterator[Control]:
+        """Publish the limits every so often, as somebody in charge does."""
+        if now_ms - self._policy_ms >= POLICY_EVERY_MS:
+            self._policy_ms = now_ms
+            update = generated_policy([market.symbol for market in self._world.markets])
+            yield Control(f"policy-{now_ms}", EVERY_ACCOUNT, "crash", "crash", now_ms, update)
+
+    def _publish(self, body: Body) -> None:
+        key = str(getattr(body, "account", None) or getattr(body, "symbol", None) or EVERY_ACCOUNT).encode()
+        self._lane.sent += 1
+        self._log.append(
+            TOPIC_OF[type(body)], partition_of(key, self._partitions), key, self._codec.encode(body), None, self._lane.done
+        )
+
+    def _orders(self, reader: LogReader) -> Iterator[Order | Cancel]:
+        for partition, offset in self._read.items():
+            _, end = reader.bounds(ORDERS, partition)
+            for record in reader.between(ORDERS, partition, offset, end):
+                yield self._codec.decode(record.value or b"")
+            self._read[partition] = end

@@ -1,0 +1,75 @@
+"""`./qts desk catch-up`: step what is left of the tape, and leave.
+
+Decides: which version has to do it: a version steps only its own reign, so where another one reigns the command that runs that one is named.
+Leaves to others: the stepping (a desk worker), reigns (streams.desk).
+"""
+
+import os
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from connectors.kafka.identity import TapeIdentity
+from connectors.kafka.log_reader import LogReader
+from schemas.codec import Codec
+from schemas.registry import Registry
+from streams.cli.command import group
+from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
+from streams.cli.output import Answer, BadInput, Output
+from streams.cli.records import registry
+from streams.cli.tape_epoch import identity_of
+from streams.cli.worker import run_worker
+from streams.desk.state import DESK_VERSION
+from streams.pipeline.stored_snapshots import newest
+from streams.pipeline.write_pipeline import CHANGELOG
+
+command = group("desk", "Step what is left of the tape.", example="./qts desk catch-up")
+
+
+@command.add("catch-up", example="./qts desk catch-up")
+@servers_option
+def catch_up(out: Output, servers: str | None) -> Answer:
+    """Step the tape to its end, or to the end of this version's reign, write the snapshots and leave.
+
+    For an upgrade: where the tape names a new version and the old one has not come that far, the old one has to catch up first. Where a part
+    of the tape is another version's to step, the command that runs that one is named, and nothing is stepped.
+    """
+    where = settings(servers)
+    with asked_of_kafka(), registry() as schemas, LogReader(where, "qts-catch-up") as reader:
+        known = identity_of(where)
+        reigns = {partition: _reign(reader, known, partition, schemas) for partition in range(known.partitions)}
+    table = Table("partition", "stepped up to", "desk version", box=None, padding=(0, 2, 0, 0))
+    for partition, (offset, version) in reigns.items():
+        table.add_row(str(partition), f"{offset:,}", version)
+    out.console.print(table)
+    others = sorted({version for _, version in reigns.values() if version != DESK_VERSION})
+    if others:
+        runs = [f"git worktree add ../desk-{version} desk-{version} && ../desk-{version}/qts desk catch-up" for version in others]
+        raise BadInput(f"this is desk version {DESK_VERSION}; to step the part of another one: {'; '.join(runs)}", run=runs)
+    os.environ.update(
+        {
+            "QTS_ROLE": "desk",
+            "QTS_WORKER": "catch-up",
+            "QTS_WEB_PORT": "0",
+            "QTS_CATCH_UP": "1",
+            "QTS_KAFKA_SERVERS": where.servers,
+        }
+    )
+    code = run_worker()
+    return Answer({"reigns": _told(reigns), "exit": code}, exit_code=code)
+
+
+def _reign(reader: LogReader, known: TapeIdentity, partition: int, schemas: Registry) -> tuple[int, str]:
+    stored: dict[bytes, bytes] = {}
+    for record in reader.between(CHANGELOG, partition, *reader.bounds(CHANGELOG, partition)):
+        if record.key is not None and record.value is not None:
+            stored[record.key] = record.value
+    restored = newest(stored.items(), partition, known.epoch, Codec(schemas), [])
+    if restored is None:
+        return -1, DESK_VERSION
+    state = restored.state
+    return state.offset, state.next_version or state.version
+
+
+def _told(reigns: Mapping[int, tuple[int, str]]) -> list[dict[str, object]]:
+    return [{"partition": partition, "offset": offset, "version": version} for partition, (offset, version) in reigns.items()]

@@ -1,0 +1,169 @@
+"""`./qts tape new-epoch`: begin the tape anew, from the last snapshots.
+
+Decides: what has to be so before an epoch may begin (no worker at work, whole snapshots, nothing unread on the old tape unless that is given up),
+and the order of writes: new tape, snapshots, positions of groups, and the identity last, so that until it is written the old epoch stands.
+Leaves to others: what of a state is carried over (pipeline.epochs).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import click
+
+from connectors.kafka.admin import Cluster
+from connectors.kafka.groups import Groups, Place
+from connectors.kafka.identity import BadIdentity, TapeIdentity, read_identity, topic_ids, write_identity
+from connectors.kafka.log import KafkaLog
+from connectors.kafka.log_reader import LogReader, ReadFailed
+from connectors.kafka.settings import KafkaSettings
+from connectors.kafka.topic_rules import NewTopics, WantedTopic, default_replication, with_copies
+from infra.kafka.topics import catalogue
+from schemas.codec import Codec
+from schemas.registry import Registry
+from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
+from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output, Unavailable
+from streams.cli.records import registry
+from streams.cli.tape import command
+from streams.desk.state import State
+from streams.flow import INPUTS, TAPE
+from streams.pipeline.epochs import carried_over
+from streams.pipeline.ports import Lane
+from streams.pipeline.snapshots import SnapshotWriter
+from streams.pipeline.stored_snapshots import Place as SnapshotPlace
+from streams.pipeline.stored_snapshots import cut, newest
+from streams.pipeline.write_pipeline import CHANGELOG
+
+SEQUENCER_GROUP, DESK_GROUP = "qts-sequencer", "qts-desk"
+ASK_S = 10.0
+WRITE_S_MAX = 60.0
+
+
+class Last(NamedTuple):
+    """Where the old epoch has come to on a partition."""
+
+    state: State
+    unread: int
+    """Records on the old tape that no snapshot covers."""
+
+
+@command.add("new-epoch", example="./qts tape new-epoch --yes\n./qts tape new-epoch --give-up-unread --yes")
+@servers_option
+@click.option(
+    "--give-up-unread", is_flag=True, help="Begin even if records of the old tape were never stepped: they are lost, and counted."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def new_epoch(out: Output, servers: str | None, give_up_unread: bool, yes: bool) -> Answer:
+    """Begin a new epoch of the tape from the last snapshots, all workers being stopped.
+
+    For when a topic was deleted or made anew, or records were deleted before they were read: workers then stop and name this command.
+    Accounts, positions and limits go on as the last snapshots have them; sources that were made anew are read from their beginning.
+    """
+    where = settings(servers)
+    with asked_of_kafka(), registry() as schemas, LogReader(where, "qts-new-epoch") as reader:
+        known = identity_of(where)
+        _nobody_at_work(where)
+        last = {partition: _last(reader, known, partition, schemas) for partition in range(known.partitions)}
+        unread = sum(one.unread for one in last.values())
+        if unread and not give_up_unread:
+            raise CommandError(
+                f"{unread} records of the tape are in no snapshot yet: ./qts desk catch-up steps them, --give-up-unread gives them up",
+                NEGATIVE, unread=unread,
+            )  # fmt: skip
+        epoch = known.epoch + 1
+        asked = f"Begin epoch {epoch} from {len(last)} snapshots, giving up {unread} records?"
+        if not yes and not click.confirm(asked, err=True):
+            raise CommandError("nothing was changed", NEGATIVE)
+        identity = _begin(where, reader, known, last, schemas)
+    out.console.print(f"epoch {epoch} begins on topic {identity.tape}, {unread} records given up", soft_wrap=True)
+    return Answer({"epoch": epoch, "tape": identity.tape, "partitions": identity.partitions, "given_up": unread})
+
+
+def identity_of(where: KafkaSettings) -> TapeIdentity:
+    """Read which tape there is; tell in one line where there is none."""
+    try:
+        known = read_identity(where, ASK_S)
+    except BadIdentity as bad:
+        raise BadInput(str(bad)) from bad
+    if known is None:
+        raise BadInput("this cluster has no tape yet: ./qts topics create begins its first epoch")
+    return known
+
+
+def _nobody_at_work(where: KafkaSettings) -> None:
+    groups = Groups(where)
+    found = groups.members([*groups.names(SEQUENCER_GROUP), *groups.names(DESK_GROUP)])
+    at_work = {name: members for name, members in found.items() if members}
+    if at_work:
+        who = "; ".join(f"{name}: {', '.join(members)}" for name, members in at_work.items())
+        raise CommandError(
+            f"workers are still in their groups ({who}): stop them, and wait ten seconds where one was killed", NEGATIVE
+        )
+
+
+def _last(reader: LogReader, known: TapeIdentity, partition: int, schemas: Registry) -> Last:
+    """Read the newest whole snapshot of a partition, and count what the tape has beyond it."""
+    stored: dict[bytes, bytes] = {}
+    for record in reader.between(CHANGELOG, partition, *reader.bounds(CHANGELOG, partition)):
+        if record.key is not None and record.value is not None:
+            stored[record.key] = record.value
+        elif record.key is not None:
+            stored.pop(record.key, None)
+    restored = newest(stored.items(), partition, known.epoch, Codec(schemas), [])
+    if restored is None:
+        raise BadInput(f"tape partition {partition} has no whole snapshot of epoch {known.epoch} to begin from")
+    try:
+        _, end = reader.bounds(known.tape, partition)
+    except ReadFailed:  # the old tape may be gone, which may be why a new epoch begins
+        end = restored.state.offset + 1
+    return Last(restored.state, max(0, end - restored.state.offset - 1))
+
+
+def _begin(
+    where: KafkaSettings, reader: LogReader, known: TapeIdentity, last: Mapping[int, Last], schemas: Registry
+) -> TapeIdentity:
+    epoch = known.epoch + 1
+    tape, cluster = f"{TAPE.name}-{epoch}", Cluster(where)
+    wanted = next(topic for topic in catalogue(known.partitions) if topic.name == TAPE.name)
+    _make(cluster, WantedTopic(tape, known.partitions, wanted.settings))
+    names = [name for name in known.topics if name != known.tape]
+    found = topic_ids(where, [*names, tape])
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise Unavailable(f"topics are missing: {', '.join(missing)}; ./qts topics create makes them")
+    kept = {name for name in names if found[name] == known.topics[name]}
+    _write_snapshots(where, {partition: carried_over(one.state, epoch, kept) for partition, one in last.items()}, schemas)
+    Groups(where).move(SEQUENCER_GROUP, _out_of_range(where, reader, known.partitions))
+    identity = TapeIdentity(epoch, known.partitions, tape, found)
+    write_identity(where, identity)
+    return identity
+
+
+def _make(cluster: Cluster, topic: WantedTopic) -> None:
+    replication = default_replication(cluster.brokers)
+    cluster.create(NewTopics((with_copies(topic, cluster.brokers),), replication))
+
+
+def _write_snapshots(where: KafkaSettings, states: Mapping[int, State], schemas: Registry) -> None:
+    log, lane, codec = KafkaLog(where, "qts-new-epoch"), Lane(), Codec(schemas)
+    for partition, state in states.items():
+        for chunk in cut(partition, SnapshotPlace(state.epoch, state.offset), SnapshotWriter(codec).write(state)):
+            lane.sent += 1
+            log.append(CHANGELOG, partition, chunk.key, chunk.value, None, lane.done)
+    if log.flush(WRITE_S_MAX) or lane.failure is not None or lane.under_way:
+        raise Unavailable(f"the snapshots of the new epoch could not be written: {lane.failure or 'no answer'}")
+
+
+def _out_of_range(where: KafkaSettings, reader: LogReader, partitions: int) -> dict[Place, int]:
+    """Find where the sequencer stands outside of what there is: it goes on with the first record that is left."""
+    committed = Groups(where).committed(SEQUENCER_GROUP)
+    moves: dict[Place, int] = {}
+    for topic, partition in _places((*(topic.name for topic in INPUTS), "portfolio"), partitions):
+        offset = committed.get((topic, partition))
+        low, high = reader.bounds(topic, partition)
+        if offset is not None and not low <= offset <= high:
+            moves[topic, partition] = low
+    return moves
+
+
+def _places(topics: Iterable[str], partitions: int) -> Iterable[Place]:
+    return ((topic, partition) for topic in topics for partition in range(partitions))

@@ -1,0 +1,35 @@
+"""The identity of a tape: which topics it was begun with.
+
+Decides: whether the topics found now are those, and if not, what to say. A topic that was deleted and made again has the same name and another id: its
+offsets begin anew, and everything on it would be dropped as a repeat. Leaves to others: asking the cluster, keeping the record.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class OtherTape(Exception):
+    """The topics are not those the tape was begun with. `./qts tape new-epoch` begins a new one from the last snapshots."""
+
+
+class Identity(NamedTuple):
+    """What the tape was begun with."""
+
+    epoch: int
+    partitions: int
+    tape: str
+    topics: Mapping[str, str]
+    """The id of each topic by its name; empty where the broker gives topics no ids."""
+
+
+def compare(known: Identity, found: Mapping[str, str]) -> None:
+    """Hold the topics found now against those the tape was begun with."""
+    for name, topic_id in known.topics.items():
+        now = found.get(name)
+        if now is None:
+            raise OtherTape(f"topic {name} is gone; epoch {known.epoch} of the tape was begun with it")
+        if now != topic_id:
+            raise OtherTape(
+                f"topic {name} was made anew (its id is {now}; epoch {known.epoch} of the tape was begun with {topic_id}): "
+                "`./qts tape new-epoch` begins a new one from the last snapshots"
+            )

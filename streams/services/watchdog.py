@@ -1,0 +1,64 @@
+"""The watchdog of a worker: notices that recovery hangs, that nothing is polled any more, that memory runs away.
+
+Decides: when a worker is no use any more. It ends then and is started again: coming back is what workers are made for, hanging is not. Leaves to others:
+the figures (ports), ending, starting again.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+RECOVERY_S_MAX = 120.0
+"""A changelog is read in seconds. Faust's recovery can hang with its errors swallowed; nobody waits longer than this for it."""
+SILENT_S_MAX = 60.0
+"""The consumer polls at least once a second, whether or not there is anything to fetch."""
+MEMORY_BYTES_MAX = 2 * 1024**3
+"""Ten times what a worker of 1,000 accounts takes."""
+
+
+class Stuck(Exception):
+    """The worker is no use any more."""
+
+
+class Limits(NamedTuple):
+    """From where on something is wrong."""
+
+    recovery_s_max: float = RECOVERY_S_MAX
+    silent_s_max: float = SILENT_S_MAX
+    memory_bytes_max: int = MEMORY_BYTES_MAX
+
+
+class Watched(NamedTuple):
+    """What the watchdog looks at, in this moment."""
+
+    ready: bool
+    polls: int
+    memory_bytes: int
+
+
+class Watchdog:
+    """Looks at a worker every so often."""
+
+    def __init__(self, look: Callable[[], Watched], clock: Callable[[], float], limits: Limits) -> None:
+        """Begin to watch now."""
+        self._look, self._clock, self._limits = look, clock, limits
+        self._unready_since: float | None = clock()
+        self._polls, self._polled_at = -1, clock()
+        self.recovery_s = 0.0
+        """How long the last recovery took."""
+
+    def check(self) -> None:
+        """Raise Stuck if something has been wrong for too long."""
+        now, seen, limits = self._clock(), self._look(), self._limits
+        if seen.memory_bytes > limits.memory_bytes_max:
+            raise Stuck(f"{seen.memory_bytes / 1e6:.0f} MB of memory, more than {limits.memory_bytes_max / 1e6:.0f}")
+        if seen.ready:
+            if self._unready_since is not None:
+                self.recovery_s, self._unready_since = now - self._unready_since, None
+        elif self._unready_since is None:
+            self._unready_since = now
+        elif now - self._unready_since > limits.recovery_s_max:
+            raise Stuck(f"recovering for {now - self._unready_since:.0f} s, more than {limits.recovery_s_max:.0f}")
+        if seen.polls != self._polls:
+            self._polls, self._polled_at = seen.polls, now
+        elif now - self._polled_at > limits.silent_s_max:
+            raise Stuck(f"nothing polled for {now - self._polled_at:.0f} s, more than {limits.silent_s_max:.0f}")
