@@ -59,10 +59,17 @@ class DeskWorker:
         self.acknowledged: list[int] = []
         self.desks = Desks(
             DeskPorts(
-                Identity(1, partitions, "tape", {}), lambda: CODEC, self.log,
-                lambda partition: MemoryTable(cluster.table(CHANGELOG, partition)), look or cluster, self.ended.ending, watcher,
-                lambda: FloodGate(3), lambda: self.generation, clock or Ticking(),
-            )  # fmt: skip
+                Identity(1, partitions, "tape", {}),
+                lambda: CODEC,
+                self.log,
+                lambda partition: MemoryTable(cluster.table(CHANGELOG, partition)),
+                look or cluster,
+                self.ended.ending,
+                watcher,
+                lambda: FloodGate(3),
+                lambda: self.generation,
+                clock or Ticking(),
+            )
         )
 
     async def assigned(self, *partitions: int) -> dict[int, int]:

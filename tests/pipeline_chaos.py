@@ -93,7 +93,13 @@ class Chaos:
         mine: list[Desk] = []
 
         def odds() -> None:
-            if not self.calm and mine and mine[0] is self.live and self._crash_odds and not self.chance.randrange(self._crash_odds):
+            if (
+                not self.calm
+                and mine
+                and mine[0] is self.live
+                and self._crash_odds
+                and not self.chance.randrange(self._crash_odds)
+            ):
                 raise Crash("at a call")
 
         desk = Desk(self.cluster, Producer(self.cluster, self.chance, odds))

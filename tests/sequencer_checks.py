@@ -18,7 +18,11 @@ def check_tape(cluster: Cluster, partitions: int) -> None:
         for topic in TOPICS:
             for partition in range(partitions):
                 if topic != "marks":
-                    wanted = [one.offset for one in cluster.read(topic, partition) if belongs(topic, one.key, one.value, tape, partitions)]
+                    wanted = [
+                        one.offset
+                        for one in cluster.read(topic, partition)
+                        if belongs(topic, one.key, one.value, tape, partitions)
+                    ]
                     taken = taken_by_desk(offsets_on(cluster, tape, (topic, partition)))
                     assert taken == wanted, f"{topic}/{partition} on tape {tape}"
                     assert in_order(taken)

@@ -88,7 +88,7 @@ class Worker:
 
     def finish(self, clock: Clock, most: int = 50) -> None:
         """Go on to the ends of all sources, and have everything on the tape."""
-        while any([self.take(source, most) for source in self.positions]) or not self.sequencer.settled:
+        while sum(self.take(source, most) for source in self.positions) or not self.sequencer.settled:
             clock.now_ms += 37
             self.log.deliver()
             self.tend()
@@ -96,7 +96,9 @@ class Worker:
     def _acknowledge(self, source: Source, last_offset: int) -> Callable[[], None]:
         def acknowledge() -> None:
             if source[0] not in ("marks", PORTFOLIO):
-                on_tape = {offset for partition in range(self.partitions) for offset in offsets_on(self.cluster, partition, source)}
+                on_tape = {
+                    offset for partition in range(self.partitions) for offset in offsets_on(self.cluster, partition, source)
+                }
                 missing = set(range(self.cluster.committed.get(source, 0), last_offset + 1)) - on_tape
                 assert missing == set(), f"{source} was acknowledged up to {last_offset}"
             self.cluster.committed[source] = max(last_offset + 1, self.cluster.committed.get(source, 0))

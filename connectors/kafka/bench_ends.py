@@ -6,7 +6,7 @@ Decides: that only what is committed counts as written. Leaves to others: what i
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Event
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -15,6 +15,8 @@ from connectors.kafka.settings import KafkaSettings
 ASK_S_MAX = 30.0
 GONE_TRIES_MAX = 100
 """A deleted topic's name is free again, and a new one has a leader, after some milliseconds; a busy broker is asked some times more."""
+FORGOTTEN_TRIES_MAX = 60
+"""A static member is counted until its session of ten seconds ends."""
 Place = tuple[str, int]
 
 
@@ -35,13 +37,17 @@ class Bench:
 
     def fresh(self, topics: Mapping[str, int], settings: Mapping[str, str] | None = None) -> None:
         """Make topics, each empty: what was there is deleted."""
+        self.drop(topics)
+        for name, partitions in topics.items():
+            self._make(NewTopic(name, partitions, 1, config=dict(settings or {})))
+
+    def drop(self, topics: Iterable[str]) -> None:
+        """Delete those of these topics that are there."""
         there = self._admin.list_topics(timeout=ASK_S_MAX).topics
         old = [topic for topic in topics if topic in there]
         if old:
             for gone in self._admin.delete_topics(old, operation_timeout=ASK_S_MAX).values():
                 gone.result(timeout=ASK_S_MAX)
-        for name, partitions in topics.items():
-            self._make(NewTopic(name, partitions, 1, config=dict(settings or {})))
 
     def ends(self, topics: Mapping[str, int]) -> dict[Place, int]:
         """Give how far each partition is written, and committed."""
@@ -57,17 +63,26 @@ class Bench:
         return sum(max(0, place.offset) for place in found if place.topic == topic)
 
     def forget(self, group: str) -> None:
-        """Delete a group nobody is in."""
-        for gone in self._admin.delete_consumer_groups([group], request_timeout=ASK_S_MAX).values():
+        """Delete a group, once the session of its last member has ended."""
+        failed: BaseException | None = None
+        for _ in range(FORGOTTEN_TRIES_MAX):
             try:
-                gone.result(timeout=ASK_S_MAX)
-            except KafkaException as failed:
-                raise NotDone(f"group {group} could not be deleted: {failed.args[0].str()}") from failed
+                self._admin.delete_consumer_groups([group], request_timeout=ASK_S_MAX)[group].result(timeout=ASK_S_MAX)
+            except KafkaException as refused:
+                if refused.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                    return
+                failed = refused
+                self._pause.wait(0.5)
+            else:
+                return
+        raise NotDone(f"group {group} could not be deleted: {failed}")
 
     def fill(self, topic: str, records: Iterable[tuple[int, bytes | None, bytes]]) -> int:
         """Write records to explicit partitions; tell how many, once all are acknowledged."""
         failures: list[object] = []
-        producer = Producer({**self._settings.librdkafka(), "enable.idempotence": True, "acks": "all", "linger.ms": 20})
+        producer = Producer(
+            {**self._settings.librdkafka(), "enable.idempotence": True, "acks": "all", "linger.ms": 20, "log_level": 3}
+        )
         count = 0
         for partition, key, value in records:
             while True:

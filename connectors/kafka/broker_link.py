@@ -38,7 +38,8 @@ class Link(Protocol):
     """What the sender needs of a broker."""
 
     produce: Callable[..., None]
-    """(topic, value, key, partition, on_delivery, on_delivery, timestamp, headers), as confluent_kafka has it."""
+    """(topic, value, key, partition, on_delivery, on_delivery, timestamp, headers), as confluent_kafka has it. `on_delivery` is called for a
+    record that was not taken, and let go of for one that was: see under_way.py."""
 
     fatal: str
     """Why this link can do nothing more; empty while it can."""
@@ -113,6 +114,7 @@ class KafkaLink:
 
 OPTIONS: dict[str, Any] = {
     "acks": "all",
+    "delivery.report.only.error": True,
     "enable.idempotence": True,
     "enable.gapless.guarantee": True,
     "linger.ms": 0,
@@ -123,7 +125,7 @@ OPTIONS: dict[str, Any] = {
     "reconnect.backoff.ms": 50,
     "reconnect.backoff.max.ms": 500,
 }
-"""Gapless: where a batch fails for good, none after it is taken. How much is under way is bounded by the outbox, so its own bounds are wide."""
+"""Only errors are reported, since what was taken is known without a call (under_way.py). Gapless: where a batch fails for good, none after it is taken. How much is under way is bounded by the outbox, so its own bounds are wide."""
 
 
 def refusal(error: KafkaError) -> str | None:

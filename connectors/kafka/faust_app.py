@@ -24,6 +24,7 @@ EMBEDDED_SESSION_S, EMBEDDED_HEARTBEAT_S = 3.0, 0.5
 """The embedded broker knows no static membership: who comes back waits for twice the session of who was killed (docs/adr/0011-embedded-broker.md)."""
 EMBEDDED_FETCH_WAIT_MS = 30
 """It answers a fetch that finds nothing only after the whole wait, whatever comes meanwhile."""
+REBALANCE_S = 30.0
 REQUEST_S = 40.0
 FETCH_BYTES_MAX = 4 * 1024 * 1024
 """As much as the largest record there can be."""
@@ -89,7 +90,7 @@ def new_app(app_id: str, version: int, where: Deployment, credentials: Credentia
         consumer_max_fetch_size=FETCH_BYTES_MAX,
         broker_max_poll_records=POLL_RECORDS_MAX,
         broker_session_timeout=session_s,
-        broker_rebalance_timeout=session_s,
+        broker_rebalance_timeout=REBALANCE_S,  # slow is not dead: a member that is being resumed still joins
         broker_heartbeat_interval=heartbeat_s,
         broker_request_timeout=REQUEST_S,
         broker_commit_interval=COMMIT_EVERY_S,

@@ -1,4 +1,4 @@
-"""Brokers of real Kafka that live as long as the program that starts them: one, or a cluster of three. For tests and proofs.
+"""Brokers of real Kafka that live as long as the program that starts them, kill -9 included: one, or a cluster of three. For tests and proofs.
 
 Decides: their ports, that they start together, how one is killed and comes back, and that exactly these are ended. Leaves to others: a node
 (local_node), the broker in the background (local_background).
@@ -6,7 +6,7 @@ Decides: their ports, that they start together, how one is killed and comes back
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connectors.kafka.local_node import (
@@ -25,6 +25,9 @@ STARTS_MAX = 3
 HEAP_MB = 512
 HEAP_MB_OF_MANY = 256
 """Three of them fit beside the rest on a small machine; what they carry there is little."""
+
+# Java looks at no pipe, so a small process beside it does: when its other end closes without a word, whoever started the broker has died.
+_ENDS_WITH_US = 'exec 3<&0; (read -r word <&3 || kill -9 "$$") & exec "$@" </dev/null 3<&-'
 
 
 class LocalCluster:
@@ -74,6 +77,7 @@ class LocalCluster:
         process = self._processes.pop(node)
         process.kill()
         process.wait(STOP_S_MAX)
+        _release(process)
 
     def revive(self, node: int) -> None:
         """Start a node that was killed, on its old ports and data, and wait until all answer."""
@@ -97,13 +101,15 @@ class LocalCluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(STOP_S_MAX)
+            _release(process)
 
     def _start(self, node: int, cluster_id: str) -> None:
         this = self._nodes[node]
         this.prepare(NodePlan(node, self._ports, this.data, self._secured), cluster_id)
         with this.words.open("wb") as output:
+            asked = ["sh", "-c", _ENDS_WITH_US, "kafka", *this.command]
             self._processes[node] = subprocess.Popen(
-                this.command, cwd=this.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                asked, cwd=this.folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
             )
 
     def _cluster_id(self) -> str:
@@ -116,6 +122,16 @@ class LocalCluster:
 
     def _all_alive(self) -> bool:
         return all(process.poll() is None for process in self._processes.values())
+
+
+def _release(process: "subprocess.Popen[bytes]") -> None:
+    """Tell whoever watches over a process that it has ended, so that nobody else is taken for it."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):  # the watcher has ended too
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    with suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 @contextmanager

@@ -20,13 +20,13 @@ class KafkaMissing(Exception):
 
 def resolved_jars(pom: bytes, kept_in: Path) -> Path:
     """Give the folder of Kafka's jars; the first call has Maven copy them, later ones find them. Raises KafkaMissing."""
-    folder = kept_in / hashlib.sha256(pom).hexdigest()[:16]
-    if folder.is_dir():
-        return folder
     if shutil.which("java") is None:
         raise KafkaMissing(
             "Java 17 or newer is needed and was not found (on Debian and Ubuntu: apt install openjdk-17-jre-headless)"
         )
+    folder = kept_in / hashlib.sha256(pom).hexdigest()[:16]
+    if folder.is_dir():
+        return folder
     kept_in.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".tmp", dir=kept_in))
     try:

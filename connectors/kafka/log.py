@@ -15,9 +15,10 @@ RECORD_BYTES_MAX = 4 * 1024 * 1024
 QUEUE_RECORDS_MAX = 500_000
 """Far more than the pipeline lets be under way: it stops taking batches before this is full."""
 QUEUE_KBYTES_MAX = 512 * 1024
-GATHERED_MAX = 100
-"""Records handed over together: one by one, each wakes the thread that sends, which then sends hardly more than one at a time. It is as many as
-are stepped between two looks at everything else, so none waits for longer than that."""
+GATHERED_MAX = 500
+FEW_UNDER_WAY = 50
+"""While few records are under way each leaves at once. While many are, the next ones gather: sent one by one, each would be a request of its own,
+which costs the broker and this process more than what else is done with it."""
 FULL_WAIT_S = 0.05
 FULL_TRIES_MAX = 2_400
 """Two minutes of a full queue: the broker is away for longer than anybody should wait in silence."""
@@ -26,7 +27,7 @@ FULL_TRIES_MAX = 2_400
 Done = Callable[[object, object], None]
 
 
-class LogFull(Exception):
+class LogFull(OSError):
     """Nothing has been acknowledged for so long that nothing more can be taken."""
 
 
@@ -43,6 +44,8 @@ class KafkaLog:
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,
                 "linger.ms": 0,
+                # A broker works on one request of a connection at a time: what comes meanwhile goes into the next one, together.
+                "max.in.flight": 1,
                 "message.max.bytes": RECORD_BYTES_MAX,
                 "queue.buffering.max.messages": QUEUE_RECORDS_MAX,
                 "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
@@ -57,16 +60,20 @@ class KafkaLog:
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] | None,
         done: Done, /,
     ) -> None:  # fmt: skip
-        """Append a record without waiting for its acknowledgement. It leaves with the next poll, or when enough have gathered."""
+        """Append a record without waiting for its acknowledgement.
+
+        It leaves with the next poll while few are under way, else when enough have gathered.
+        """
         self._gather((topic, partition, key, value, headers, done))
         if len(self._gathered) >= GATHERED_MAX:
             self._send()
 
     def poll(self) -> None:
-        """Send what has gathered, and take the acknowledgements that have come."""
-        if self._gathered:
+        """Take the acknowledgements that have come, and send what has gathered unless much is under way still."""
+        producer = self._producer
+        producer.poll(0)
+        if self._gathered and len(producer) < FEW_UNDER_WAY:
             self._send()
-        self._producer.poll(0)
 
     def _send(self) -> None:
         gathered, self._gathered = self._gathered, []

@@ -6,30 +6,31 @@ the disk (sender.py), the order in which callers come (publisher.py holds the lo
 
 import threading
 from collections import deque
-from collections.abc import Mapping
-from operator import attrgetter
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 
 from connectors.kafka.broker_link import Link, refusal
 from connectors.kafka.lanes import Clock, Lanes
-from connectors.kafka.receipts import OVERHEAD_BYTES, WAITING, BadPartition, Drained, Group, Receipt, Refused, UnknownTopic
+from connectors.kafka.receipts import AT_BROKER, FAILED, WAITING, BadPartition, Receipt, Refused, UnknownTopic
 from connectors.kafka.spool import Spool
 from connectors.kafka.spool_disk import Position
 from connectors.kafka.spool_format import packed_bytes
 from connectors.kafka.spool_tail import SpoolError, SpoolFull
+from connectors.kafka.under_way import Group
 
 AWAY, DRAINING, DIRECT = "AWAY", "DRAINING", "DIRECT"
 
+UNITS_MAX = 65_536
+"""What may be under way at once: each record counts as one, and each KiB of it as one more. 200 ms of a fast broker, and 64 MiB at most.
+Beyond it, callers wait."""
 RECORDS_MAX = 20_000
 BYTES_MAX = 64 * 1024 * 1024
-"""What may be under way or waiting at once: 40 ms of a fast broker; more would only fall out of the caches. Beyond it, callers wait."""
+"""What may wait for the disk at once."""
 TOPIC_LETTERS_MAX = 249
 """Kafka's own bound."""
-UNITS = 128
-"""How large a group is: records, and a KiB of each counts as one more. Callers serve delivery reports so often: another thread that did
-it would fight them for the interpreter."""
-STATE = attrgetter("state")
+UNITS = 512
+"""How large a group is. Callers serve delivery reports so often: another thread that did it would fight them for the interpreter."""
 AGAIN_MS = 1_000
 """After trouble, with the broker or the disk, this much time passes before it is tried again."""
 
@@ -50,13 +51,21 @@ class Outbox:
         self.window: deque[Group] = deque()
         self.open: Mapping[str, Lanes] = {}
         """The lanes while records may go straight to the broker, else none: one look tells a caller."""
-        self.group, self.left = Group(), UNITS
+        self.unsent = Group(self)
+        """Where a receipt is until it is sent."""
+        self.group, self.left = Group(self), UNITS
+        self.tail = self.group.begin()
         self.acknowledged = 0
-        self.window_records, self.window_bytes, self.pending_bytes, self.spool_bytes = 0, 0, 0, spool.bytes_used
+        self.window_units, self.window_records, self.pending_bytes, self.spool_bytes = 0, 0, 0, spool.bytes_used
         self._reached: Position | None = None
         self._called: deque[Receipt] = deque()
-        self._refused: deque[tuple[Receipt | Drained, str]] = deque()
         self._condition, self._waiters = threading.Condition(), 0
+
+    def receipt(self, topic: str, key: str, value: bytes) -> Receipt:
+        """Make one for a record that is not sent yet."""
+        receipt = Receipt()
+        receipt.company, receipt.topic, receipt.key, receipt.value = self.unsent, topic, key, value
+        return receipt
 
     def send(self, receipt: Receipt) -> bool:
         """Send a record straight to the broker. Hold the lock. False where it must wait for its turn; KeyError for a new topic."""
@@ -67,13 +76,16 @@ class Outbox:
             raise BadPartition(f"{receipt.topic} has partitions 0 to {lanes.partitions - 1}, not {partition}")
         more = {"headers": list(receipt.headers)} if receipt.headers else {}
         try:
-            self.link.produce(receipt.topic, receipt.value, receipt.key, partition, receipt.delivered, **more)
+            self.link.produce(receipt.topic, receipt.value, receipt.key, partition, self.tail, **more)
         except (BufferError, KafkaException) as error:
             if isinstance(error.args[0], KafkaError) and (never := refusal(error.args[0])) is not None:
                 raise Refused(f"a record to {receipt.topic} cannot be sent: {never}") from None
             self.in_trouble(f"librdkafka takes nothing: {error}")
             return False
         self.group.append(receipt)
+        receipt.company = self.group
+        if receipt.callbacks:
+            self.group.watched.append(receipt)
         self.left -= 1 + (receipt.size >> 10)
         if self.left <= 0:
             self.close_group()
@@ -83,21 +95,21 @@ class Outbox:
         """End the group that callers add to, and count it. Hold the lock."""
         group = self.group
         if group:
-            group.bytes_held = sum(len(one.value) for one in group if isinstance(one, Receipt)) + len(group) * OVERHEAD_BYTES
+            group.units = UNITS - self.left
             self.add(group)
-            self.group = Group()
-        self.left = UNITS
+            self.group, self.left = Group(self), UNITS
+            self.tail = self.group.begin()
 
     def add(self, group: Group) -> None:
         """Count a group as under way. Hold the lock."""
         self.window.append(group)
-        self.window_records += len(group)
-        self.window_bytes += group.bytes_held
+        self.window_units += group.units
+        self.window_records += group.records
         self.see_room()
 
     def see_room(self) -> None:
         """Open the straight way to the broker, or close it. Hold the lock."""
-        room = self.window_records < RECORDS_MAX and self.window_bytes < BYTES_MAX
+        room = self.window_units < UNITS_MAX
         self.open = self.lanes if room and self.mode == DIRECT and not self.trouble and not self.closed else {}
 
     def in_trouble(self, why: str) -> None:
@@ -123,19 +135,35 @@ class Outbox:
         self.pending_bytes += size
 
     def trim(self) -> None:
-        """Forget what is settled at the old end of what is under way, and wake who waits."""
+        """Forget what arrived at the old end of what is under way, and wake who waits."""
         with self.lock:
-            window = self.window
-            while window and all(map(STATE, window[0])):
-                group = window.popleft()
-                self.window_records -= len(group)
-                self.window_bytes -= group.bytes_held
-                self.acknowledged += len(group)
+            window, some = self.window, False
+            while window and (window[0].arrived or self._answered(window[0])):
+                group, some = window.popleft(), True
+                group.state = AT_BROKER
+                self.window_units -= group.units
+                self.window_records -= group.records
+                self.acknowledged += group.records
                 self._reached = group.after or self._reached
-            self.see_room()
+                self._called.extend(group.watched)
+            if some:
+                self.see_room()
         if self._waiters:
             with self._condition:
                 self._condition.notify_all()
+
+    def _answered(self, group: Group) -> bool:
+        """Tell whether a group is over in which records were refused, and tell who published these. In trouble, that waits for its end."""
+        if self.trouble or group.spooled or not group.reported:
+            return False
+        left = group.left()
+        if any(why is None for _, why in left):
+            self.in_trouble("a record was not taken, and it is not known which")
+            return False
+        for one, why in left:
+            if isinstance(one, Receipt):
+                one.settle(FAILED, refused(one, str(why)))
+        return True
 
     def wait_for(self, receipt: Receipt, timeout_s: float | None) -> bool:
         """Wait until a receipt is settled."""
@@ -146,13 +174,23 @@ class Outbox:
             finally:
                 self._waiters -= 1
 
-    def failed(self, sent: Receipt | Drained, error: KafkaError) -> None:
-        """Take note that the broker did not take a record."""
+    def watch(self, receipt: Receipt, call: Callable[[Receipt], None]) -> None:
+        """Remember whom to call when a receipt is settled."""
+        with self.lock:
+            group = receipt.company
+            if receipt.callbacks is None and isinstance(group, Group) and group is not self.unsent:
+                group.watched.append(receipt)
+            receipt.callbacks = [*(receipt.callbacks or ()), call]
+        if receipt.state != WAITING:
+            self.settled(receipt)
+
+    def not_taken(self, group: Group, error: KafkaError) -> None:
+        """Take note that the broker did not take a record. Trouble, unless it never will and nothing else is held up by it."""
         never = refusal(error)
-        if never is not None:
-            self._refused.append((sent, never))
-        else:
+        if never is None:
             self.in_trouble(f"a record was not taken: {error.str()}")
+        elif group.spooled and not group.alone:
+            self.in_trouble(f"a record of the spool was refused: {never}")
 
     def settled(self, receipt: Receipt) -> None:
         """Have the caller's functions called, from the thread that steps."""
@@ -166,3 +204,8 @@ class Outbox:
                 self.lanes[topic] = Lanes(count)
                 self.see_room()
         return count
+
+
+def refused(receipt: Receipt, why: str) -> Refused:
+    """Say that the broker never takes a record."""
+    return Refused(f"the broker refuses a record to {receipt.topic}: {why}")

@@ -13,28 +13,17 @@ before all that was published later.
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable
 
-from confluent_kafka import KafkaError, KafkaException
-
-from connectors.kafka.broker_link import Link, refusal
+from connectors.kafka.block_sending import Routes
+from connectors.kafka.broker_link import Link
+from connectors.kafka.draining import CHUNKS, Draining, again
 from connectors.kafka.lanes import Clock, lanes_of
-from connectors.kafka.outbox import AGAIN_MS, AWAY, BYTES_MAX, DIRECT, DRAINING, RECORDS_MAX, Outbox
-from connectors.kafka.receipts import (
-    FAILED,
-    IN_SPOOL,
-    OVERHEAD_BYTES,
-    BadPartition,
-    Drained,
-    Group,
-    Receipt,
-    Refused,
-    UnknownTopic,
-)
-from connectors.kafka.set_aside import Entry
+from connectors.kafka.outbox import AGAIN_MS, AWAY, DIRECT, DRAINING, RECORDS_MAX, refused
+from connectors.kafka.receipts import AT_BROKER, FAILED, IN_SPOOL, BadPartition, Receipt, Refused, UnknownTopic
 from connectors.kafka.spool import Spool
 from connectors.kafka.spool_format import packed_bytes
+from connectors.kafka.under_way import Group
 
 STALL_MS = 2_000
 """The oldest record under way is not acknowledged for so long: the broker is away. A broker under load acknowledges in tens of
@@ -43,26 +32,21 @@ AT_START_MS = 2_000
 """A broker gets this long to answer at the start before records go to the disk."""
 NOTE_MS = 200
 """How often the read position is synced while draining: a crash sends again what came after it."""
-CHUNK, CHUNKS = 512, 8
-"""How many records are read at once, and how often, before what is published meanwhile gets its turn."""
 _CLOSING = "the publisher is closing"
 
 log = logging.getLogger(__name__)
 
 
-class Sender(Outbox):
+class Sender(Draining):
     """Gets what is in the outbox to the broker or to the disk. One thread calls all of this."""
 
     def __init__(self, spool: Spool, new_link: Callable[[], Link], clock: Clock) -> None:
         """Begin as if the broker were away; its first answer changes that."""
         super().__init__(spool, new_link(), clock)
         self._new_link = new_link
-        self.blocked = ""
         self.spooling: list[Receipt] = []
-        self._again: deque[Group] = deque()
         now = clock.ticking_ms()
-        self._hold_until, self._meet_at, self._drain_at, self._note_at = now + AT_START_MS, now, now, now
-        self._lonely = False
+        self._hold_until, self._meet_at, self._note_at = now + AT_START_MS, now, now
         self._head: Group | None = None
         self._head_since = now
 
@@ -78,8 +62,13 @@ class Sender(Outbox):
                 self._meet(now)
             elif now >= self._drain_at:
                 busy = self._drain(now) or busy
-        if self.spool.records and now >= self._note_at:
-            self._note(now)
+        if self.spool.records:
+            with self.lock:
+                due = now >= self._note_at or self._over()
+            if due:
+                self._note(now)
+        if self.window:
+            self.trim()  # what was closed above may have arrived long ago
         return busy
 
     def serve(self, timeout_s: float) -> None:
@@ -89,8 +78,7 @@ class Sender(Outbox):
 
     def finish(self) -> None:
         """Deal with refusals, and call back who wants to know."""
-        while self._refused:
-            self._take_back(*self._refused.popleft())
+        self.set_aside_refused()
         self.trim()
         while self._called:
             receipt = self._called.popleft()
@@ -132,17 +120,39 @@ class Sender(Outbox):
         self.link.give_up()
         self.finish()
         with self.lock:
-            left = [(group, [one for one in group if not one.state]) for group in self.window]
-            direct = [one for _, rest in left for one in rest if isinstance(one, Receipt)]
-            again = [Group(rest, spooled=True, after=group.after) for group, rest in left if group.spooled]
-            self._again.extendleft(reversed(again))
+            direct: list[Receipt] = []
+            spooled: list[Group] = []
+            for group in self.window:
+                group.given_up = True
+                if group.spooled:
+                    spooled.append(again(group))
+                else:
+                    direct += self._not_arrived(group)
+            self._again.extendleft(reversed(spooled))
             self.pending.extendleft(reversed(direct))
             for one in direct:
                 one.ts_ms = self._clock.wall_ms()
                 self.pending_bytes += packed_bytes(one.item())
             self.window.clear()
-            self.window_records = self.window_bytes = 0
+            self.window_units = self.window_records = 0
             self.trouble, self._hold_until = "", self._clock.ticking_ms()
+
+    def _not_arrived(self, group: Group) -> list[Receipt]:
+        """Give the receipts of a group whose records must be brought to the broker by another way; settle the others."""
+        left = {id(one): why for one, why in group.left()}
+        found = []
+        for one in group:
+            if not isinstance(one, Receipt):
+                continue
+            why = left.get(id(one))
+            if why is not None:
+                one.settle(FAILED, refused(one, why))
+            elif id(one) in left:
+                found.append(one)
+            else:
+                one.settle(AT_BROKER)
+                self.acknowledged += 1
+        return found
 
     def _to_spool(self) -> None:
         """Bring what waits to the disk, as one group."""
@@ -170,80 +180,21 @@ class Sender(Outbox):
             return
         with self.lock:
             self.lanes, self.mode = lanes_of(self.lanes, topics), DRAINING
+            self._routes = Routes(self.lanes)
+            self.missing.clear()
         if self.spool.records:
             log.info("the broker answers: sending %d records of the spool first", self.spool.records)
 
     def _drain(self, now: int) -> bool:
         """Send what the spool holds, in its order. Gives whether there is more."""
         for _ in range(CHUNKS):
-            if self.trouble or self.window_records >= RECORDS_MAX or self.window_bytes >= BYTES_MAX:
-                return False
-            if self._lonely and self.window:
-                return False
-            self._lonely = False
-            if not self._again:
-                try:
-                    chunk = self.spool.read(CHUNK)
-                except OSError as error:
-                    self.blocked, self._drain_at = f"the spool cannot be read on: {error}", now + AGAIN_MS
-                    return False
-                if chunk is None:
-                    self._go_direct()
-                    return False
-                self._again.append(Group((Drained(self, item) for item in chunk.items), spooled=True, after=chunk.after))
-            if not self._send_again(self._again[0], now):
+            more = self.send_chunk(now)
+            if more is None:
+                self._go_direct()
+            if not more:
                 return False
             self.serve(0)
         return True
-
-    def _send_again(self, group: Group, now: int) -> bool:
-        """Send what was read. False where that must wait."""
-        records = [one for one in group if isinstance(one, Drained)]
-        for topic in {one.item.topic for one in records}:
-            if topic not in self.lanes and not self.learn(topic):
-                self.blocked, self._drain_at = f"the broker has no topic {topic}, for which records wait", now + AGAIN_MS
-                return False
-        self.blocked = ""
-        if any(one.alone for one in records) and not self._apart(group):
-            return False
-        produce, lanes, size = self.link.produce, self.lanes, 0
-        one = records[0] if records else None
-        try:
-            for one in records:
-                _, ts_ms, topic, key, value, headers, partition = one.item
-                size += len(value)
-                if partition is None:
-                    partition = lanes[topic][key]
-                if headers:
-                    produce(topic, value, key, partition, one.delivered, None, ts_ms, list(headers))
-                else:
-                    produce(topic, value, key, partition, one.delivered, None, ts_ms)
-        except (BufferError, KafkaException) as error:
-            assert one is not None
-            self._not_taken(one, error)
-            self.in_trouble(f"librdkafka does not take a record of the spool: {error}")
-        # Trouble or not: the whole group counts as under way, and what was not produced is found unsettled when the link is given up.
-        group.bytes_held = size + len(group) * OVERHEAD_BYTES
-        with self.lock:
-            self._again.popleft()
-            self.add(group)
-        return not self.trouble
-
-    def _apart(self, group: Group) -> bool:
-        """Take a group apart in which something was refused, so that each is sent by itself. Gives whether one may be sent now."""
-        if len(group) > 1:
-            self._again.popleft()
-            parts = [Group([one], spooled=True, after=group.after if one is group[-1] else None) for one in group]
-            self._again.extendleft(reversed(parts))
-        self._lonely = True
-        return len(group) == 1 and not self.window
-
-    def _not_taken(self, one: Drained, error: BufferError | KafkaException) -> None:
-        about = error.args[0]
-        never = refusal(about) if isinstance(about, KafkaError) else None
-        if never is not None:
-            one.alone = True
-            self._refused.append((one, never))
 
     def _go_direct(self) -> None:
         """Everything of the spool is on its way: let what waits follow it, and what is published from now on."""
@@ -267,26 +218,14 @@ class Sender(Outbox):
             self.mode, self.reason, self.problem = DIRECT, "", None
             self.see_room()
 
-    def _take_back(self, one: Receipt | Drained, why: str) -> None:
-        """Deal with a record the broker never takes. One of the spool is tried once more by itself: it may only have been in bad company."""
-        if isinstance(one, Receipt):
-            one.settle(FAILED, Refused(f"the broker refuses a record to {one.topic}: {why}"))
-        elif not one.alone:
-            one.alone = True
-            self.in_trouble(f"a record of the spool was refused: {why}")
-        else:
-            item = one.item
-            try:
-                self.spool.set_aside.add(Entry(item.seq, 1, f"refused by the broker: {why}", item.value, item.topic, item.key))
-            except OSError as error:
-                self.in_trouble(f"a refused record cannot be set aside: {error}")
-                return
-            one.settle()
+    def _over(self) -> bool:
+        """Tell whether all of the spool was acknowledged. Hold the lock."""
+        return self.mode == DIRECT and not self._again and not any(group.spooled for group in self.window)
 
     def _note(self, now: int) -> None:
         """Have on the disk up to where the spool was acknowledged."""
         with self.lock:
-            over = self.mode == DIRECT and not self._again and not any(group.spooled for group in self.window)
+            over = self._over()
         reached = self.spool.cursor if over else self._reached
         if reached is None or reached == self.spool.position:
             return

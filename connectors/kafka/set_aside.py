@@ -8,6 +8,7 @@ import base64
 import json
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,30 +44,49 @@ class SetAside:
         """Tell how many records were set aside."""
         return sum(self._known.values())
 
-    def add(self, entry: Entry) -> None:
-        """Have it on the disk before returning. Raises OSError: then it must stay in the spool."""
-        if (entry.first, entry.reason) in self._known:
+    def add(self, *entries: Entry) -> None:
+        """Have them on the disk before returning. Raises OSError: then they must stay in the spool."""
+        news = [entry for entry in entries if (entry.first, entry.reason) not in self._known]
+        if not news:
             return
-        told = {**entry._asdict(), "content": base64.b64encode(entry.content).decode()}
         new = not self._path.exists()
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             # The line break comes first: it ends what a kill may have left unfinished.
-            line = f"\n{json.dumps(told)}".encode()
-            if self._disk.write(handle, line) < len(line):
+            lines = "".join(f"\n{json.dumps(_told(entry))}" for entry in news).encode()
+            if self._disk.write(handle, lines) < len(lines):
                 raise OSError(f"{self._path} takes no more")
             self._disk.sync(handle)
         finally:
             os.close(handle)
         if new:
             self._disk.sync_folder(self._path.parent)
-        self._known[entry.first, entry.reason] = entry.records
-        log.error("%s: %d records from number %d set aside: %s", self._path, entry.records, entry.first, entry.reason)
+        self._known |= {(entry.first, entry.reason): entry.records for entry in news}
+        records, first = sum(entry.records for entry in news), news[0]
+        log.error("%s: %d records from number %d set aside: %s", self._path, records, first.first, first.reason)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Tell how many records were set aside for each reason."""
+        return _by_reason(self._known)
 
 
-def set_aside_records(folder: Path) -> int:
-    """Count what was set aside, without owning the folder."""
-    return sum({(first, reason): records for first, reason, records in _lines(folder / SET_ASIDE_FILE)}.values())
+def set_aside_reasons(folder: Path) -> dict[str, int]:
+    """Tell how many records were set aside for each reason, without owning the folder."""
+    return _by_reason({(first, reason): records for first, reason, records in _lines(folder / SET_ASIDE_FILE)})
+
+
+def _by_reason(known: Mapping[tuple[int, str], int]) -> dict[str, int]:
+    """Damage is named by its place, each another one: counted together."""
+    found: dict[str, int] = {}
+    for (_, reason), records in known.items():
+        said = "damaged" if reason.startswith("damaged in ") else reason
+        found[said] = found.get(said, 0) + records
+    return found
+
+
+def _told(entry: Entry) -> dict[str, object]:
+    return {**entry._asdict(), "content": base64.b64encode(entry.content).decode()}
 
 
 def _lines(path: Path) -> list[tuple[int, str, int]]:

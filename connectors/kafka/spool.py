@@ -12,14 +12,14 @@ file may go (all of it acknowledged, and that noted). Leaves to others: how a re
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from connectors.kafka.set_aside import Entry, SetAside
 from connectors.kafka.spool_disk import POSITION_FILE, Owner, Position, PositionFile, SpoolDisk
-from connectors.kafka.spool_format import Gap, Item, Names, gap_at, number_at, parsed
+from connectors.kafka.spool_format import Gap, Item, Names, gap_at, good, number_at, parsed, seq_at
 from connectors.kafka.spool_tail import Appended, DiskFailed, SpoolOwned, SpoolTail, segment_name, segments
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,27 @@ class Chunk(NamedTuple):
     """Records that follow each other, and the position behind them."""
 
     items: list[Item]
+    after: Position
+
+
+class Passed(NamedTuple):
+    """How far somebody came who was shown the next records."""
+
+    records: int
+    end: int
+    """Bytes into what was shown."""
+    enough: bool
+    """What follows is not damaged: it was left for another time."""
+
+
+class Shown(NamedTuple):
+    """What was passed on: bytes of a segment, and the position behind them."""
+
+    data: bytes
+    at: int
+    base: int
+    offset: int
+    records: int
     after: Position
 
 
@@ -84,15 +105,32 @@ class Spool:
 
     def read(self, count: int) -> Chunk | None:
         """Give the next records in their order, and go on behind them; None when there is nothing more. Damage is set aside on the way."""
+        found: list[Item] = []
+
+        def taken(data: bytes, at: int, base: int, offset: int) -> Passed:
+            items, end = parsed(data, at, base, offset, count, self._names)
+            found.extend(items)
+            return Passed(len(items), end, bool(items))
+
+        shown = self.pass_on(taken)
+        return Chunk(found, shown.after) if shown is not None else None
+
+    def pass_on(self, take: Callable[[bytes, int, int, int], Passed]) -> Shown | None:
+        """Show the next records to somebody, who checks and takes some of them; go on behind these. None when there is nothing more.
+
+        Where nothing is taken because it is damaged, that is set aside, and what follows is shown.
+        """
         while True:
             data, base, offset = self._window()
             start = self._cursor.at - offset
-            items, end = parsed(data, start, base, offset, count, self._names)
-            if items:
-                if self._cursor.seq != items[0].seq:
-                    self._missing(items[0].seq)
-                self._cursor = Position(base, offset + end, items[-1].seq + 1)
-                return Chunk(items, self._cursor)
+            records, end, enough = take(data, start, base, offset)
+            if records:
+                first = seq_at(data, start)
+                if self._cursor.seq != first:
+                    self._missing(first)
+                self._cursor = Position(base, offset + end, first + records)
+            if records or enough:
+                return Shown(data, start, base, offset, records, self._cursor)
             if end < len(data):
                 self._step_over(data, end, base, offset)
             elif not self._next_segment():
@@ -155,10 +193,10 @@ class Spool:
         path = self.folder / segment_name(base)
         data, at, seq = path.read_bytes(), 0, base
         while at < len(data):
-            items, at = parsed(data, at, base, 0, 4_096, self._names)
-            if items:
-                seq = items[-1].seq + 1
-            elif at < len(data):
+            records, end = good(data, at, base, 0)
+            if records:
+                seq, at = seq_at(data, at) + records, end
+            else:
                 gap = gap_at(data, at, base, 0)
                 if gap.cut_short:
                     self._cut(path, base, gap)

@@ -15,9 +15,15 @@ HEADER = struct.Struct("<4sIIIQqiHII")
 """Mark, header's checksum, record's checksum, bytes after the header, number, time in ms, partition, bytes of topic, key and headers."""
 HEADER_BYTES = HEADER.size
 NO_PARTITION = -1
+ROUTE_FROM = 32
+"""From here to the end of the key all is the same for each record of a key with as many headers: looked up as it lies."""
+
+_SEQ = struct.Struct("<Q")
+_SEQ_AT = 16
+_CHECK = struct.Struct("<8xII")
 
 _NAME_AND_VALUE = struct.Struct("<II")
-_CHECKED_FROM = 12
+CHECKED_FROM = 12
 """The record's checksum covers what follows itself; the header's, what follows itself, the record's checksum included."""
 
 Headers = Sequence[tuple[str, bytes]]
@@ -51,8 +57,8 @@ def packed(item: Item, seq: int, base: int, at: int) -> bytes:
     partition = NO_PARTITION if item.partition is None else item.partition
     place = seed(base, at)
     header = HEADER.pack(MAGIC, 0, 0, len(body), seq, item.ts_ms, partition, len(topic), len(key), len(headers))
-    whole = zlib.crc32(body, zlib.crc32(header[_CHECKED_FROM:], place))
-    checked = whole.to_bytes(4, "little") + header[_CHECKED_FROM:]
+    whole = zlib.crc32(body, zlib.crc32(header[CHECKED_FROM:], place))
+    checked = whole.to_bytes(4, "little") + header[CHECKED_FROM:]
     return b"".join((MAGIC, zlib.crc32(checked, place).to_bytes(4, "little"), checked, body))
 
 
@@ -97,17 +103,35 @@ def parsed(data: bytes, at: int, base: int, offset: int, count: int, names: Name
         _, _, whole, length, seq, ts_ms, partition, topic_bytes, key_bytes, header_bytes = unpack(data, at)
         body = at + HEADER_BYTES
         end = body + length
-        if end > size or crc32(view[at + _CHECKED_FROM : end], (place + at) & 0xFFFFFFFF) != whole:
+        if end > size or crc32(view[at + CHECKED_FROM : end], (place + at) & 0xFFFFFFFF) != whole:
             break
         value = body + topic_bytes + key_bytes
         topic, key = names.of(data[body:value], topic_bytes)
-        headers: Headers = _parsed_headers(data[value : value + header_bytes]) if header_bytes else ()
+        headers: Headers = parsed_headers(data[value : value + header_bytes]) if header_bytes else ()
         held = data[value + header_bytes : end]
         explicit = None if partition == NO_PARTITION else partition
         # Item(…) itself would cost as much as all the rest of this loop.
         items.append(made(Item, (seq, ts_ms, topic, key, held, headers, explicit)))
         at = end
     return items, at
+
+
+def good(data: bytes, at: int, base: int, offset: int) -> tuple[int, int]:
+    """Count the good records from `at` on; gives how many, and where they end."""
+    records, size, unpack, crc32, view = 0, len(data), _CHECK.unpack_from, zlib.crc32, memoryview(data)
+    place = seed(base, offset)
+    while at + HEADER_BYTES <= size:
+        whole, length = unpack(data, at)
+        end = at + HEADER_BYTES + length
+        if end > size or crc32(view[at + CHECKED_FROM : end], (place + at) & 0xFFFFFFFF) != whole:
+            break
+        records, at = records + 1, end
+    return records, at
+
+
+def seq_at(data: bytes, at: int) -> int:
+    """Give the number of the record at `at`, which is known to be good."""
+    return int(_SEQ.unpack_from(data, at + _SEQ_AT)[0])
 
 
 def gap_at(data: bytes, at: int, base: int, offset: int) -> Gap:
@@ -148,7 +172,7 @@ def _packed_headers(headers: Headers) -> bytes:
     return b"".join(parts)
 
 
-def _parsed_headers(data: bytes) -> Headers:
+def parsed_headers(data: bytes) -> Headers:
     found, at = [], 0
     while at < len(data):
         name_bytes, value_bytes = _NAME_AND_VALUE.unpack_from(data, at)

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.kafka.set_aside import SET_ASIDE_FILE, set_aside_records
+from connectors.kafka.set_aside import SET_ASIDE_FILE, set_aside_reasons
 from connectors.kafka.spool_disk import OWNER_FILE, POSITION_FILE, owner_of, read_position
-from connectors.kafka.spool_format import HEADER_BYTES, Names, gap_at, number_at, parsed
+from connectors.kafka.spool_format import HEADER_BYTES, Names, gap_at, good, number_at, parsed, seq_at
 from connectors.kafka.spool_tail import segment_name, segments
 
 READ_BYTES = 16 * 1024 * 1024
 """More than a segment ever has: what is behind that in one is not ours."""
+FREE_BYTES_MIN = 256 * 1024 * 1024
+"""A disk with less is nearly full whatever the bound: the next outage of the broker would fill it in minutes."""
 
 
 class Status(NamedTuple):
@@ -27,6 +29,9 @@ class Status(NamedTuple):
     set_aside: int
     owner: int | None
     reasons: tuple[str, ...]
+    free_bytes: int
+    warnings: tuple[str, ...]
+    """What is not wrong yet."""
 
     @property
     def green(self) -> bool:
@@ -39,8 +44,8 @@ def spools(folder: Path) -> list[Path]:
     return [one for one in (folder, *_folders(folder)) if (one / OWNER_FILE).is_file()]
 
 
-def status_of(folder: Path, bytes_max: int, now_ms: int) -> Status:
-    """Look at one."""
+def status_of(folder: Path, bytes_max: int, now_ms: int, free_bytes: int) -> Status:
+    """Look at one. `free_bytes` is what its disk has left."""
     sizes = _sizes(folder)
     bases = sorted(sizes)
     position = read_position(folder / POSITION_FILE)
@@ -52,15 +57,25 @@ def status_of(folder: Path, bytes_max: int, now_ms: int) -> Status:
         base = position.base if position is not None and position.base in sizes else bases[0]
         written_ms = _first_ms(folder, base, at)
         oldest = None if written_ms is None else max(0.0, (now_ms - written_ms) / 1_000)
-    owner, aside, used = owner_of(folder), set_aside_records(folder), sum(sizes.values())
+    owner, aside, used = owner_of(folder), set_aside_reasons(folder), sum(sizes.values())
     reasons = []
     if records:
         reasons.append("spooling" if owner is not None else "records wait, and no publisher runs that would send them")
     if used >= bytes_max - HEADER_BYTES:
         reasons.append("the bound is reached (QTS_SPOOL_BYTES)")
-    if aside:
-        reasons.append(f"records were set aside in {SET_ASIDE_FILE}")
-    return Status(folder, records, used, bytes_max, oldest, aside, owner, tuple(reasons))
+    reasons += [f"{count:,} records were set aside in {SET_ASIDE_FILE}: {why}" for why, count in aside.items()]
+    warnings = _warnings(free_bytes, bytes_max - used)
+    return Status(
+        folder, records, used, bytes_max, oldest, sum(aside.values()), owner, tuple(reasons), free_bytes, tuple(warnings)
+    )
+
+
+def _warnings(free_bytes: int, room: int) -> list[str]:
+    if free_bytes < FREE_BYTES_MIN:
+        return [f"the disk is nearly full: {free_bytes:,} bytes are free"]
+    if free_bytes < room:
+        return [f"the disk is full before the bound is reached: {free_bytes:,} bytes are free, {room:,} may still come"]
+    return []
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -88,12 +103,12 @@ def _read(folder: Path, base: int) -> bytes:
 
 def _end(folder: Path, base: int) -> int:
     """Give the number behind a segment's last record."""
-    data, at, seq, names = _read(folder, base), 0, base, Names()
+    data, at, seq = _read(folder, base), 0, base
     while at < len(data):
-        items, at = parsed(data, at, base, 0, 4_096, names)
-        if items:
-            seq = items[-1].seq + 1
-        elif at < len(data):
+        records, end = good(data, at, base, 0)
+        if records:
+            seq, at = seq_at(data, at) + records, end
+        else:
             gap = gap_at(data, at, base, 0)
             if gap.cut_short:
                 break

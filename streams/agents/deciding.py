@@ -6,7 +6,7 @@ the order of writes (pipeline.write_pipeline), where to go on (pipeline.resuming
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from streams.agents.ending import Ending
@@ -87,19 +87,10 @@ class Desks:
     async def positions(self, assigned: frozenset[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
         """Resume every partition that was assigned; what was in memory of them is dropped, somebody else may have been at work."""
         ports, topic = self._ports, self._ports.identity.tape
-        resumed: dict[int, WritePipeline] = {}
-        over: dict[int, str] = {}
         try:
             self.revoked()
             await asyncio.to_thread(ports.look.check_identity)
-            for name, partition in sorted(assigned):
-                if name == topic:
-                    try:
-                        resumed[partition] = await self._resumed(partition)
-                    except ReignEnded as ended:  # nothing is left to do there; other partitions may not have come so far
-                        over[partition] = str(ended)
-            if over and not resumed:
-                raise WrongReign("; ".join(over.values()))
+            resumed, over = await self._all_resumed([partition for name, partition in sorted(assigned) if name == topic])
             self._drop()
             self.pipelines, self._over = resumed, over
         except Exception as error:
@@ -167,6 +158,19 @@ class Desks:
             pipeline.close()
         self.pipelines = {}
         self._over = {}
+
+    async def _all_resumed(self, partitions: Sequence[int]) -> tuple[dict[int, WritePipeline], dict[int, str]]:
+        """Resume partitions; give those that go on, and why others do not."""
+        resumed: dict[int, WritePipeline] = {}
+        over: dict[int, str] = {}
+        for partition in partitions:
+            try:
+                resumed[partition] = await self._resumed(partition)
+            except ReignEnded as ended:  # nothing is left to do there; other partitions may not have come so far
+                over[partition] = str(ended)
+        if over and not resumed:
+            raise WrongReign("; ".join(over.values()))
+        return resumed, over
 
     async def _resumed(self, partition: int) -> WritePipeline:
         ports = self._ports

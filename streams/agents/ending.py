@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from streams.desk.desk import WrongReign
 from streams.pipeline.flood import Flood
-from streams.pipeline.identity import OtherTape
+from streams.pipeline.identity import NEW_EPOCH, OtherTape
 from streams.pipeline.ports import AppendFailed
 from streams.pipeline.resuming import TapeBroken
 from streams.pipeline.snapshots import BadSnapshot
@@ -36,8 +36,8 @@ FOR_GOOD = frozenset({BROKEN_TAPE, OTHER_REIGN, REIGN_OVER, FLOODED})
 """Codes with which starting again would end the same way."""
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
-    (TapeBroken, BROKEN_TAPE), (OtherTape, BROKEN_TAPE), (BadSnapshot, BROKEN_TAPE), (WrongReign, OTHER_REIGN), (ReignOver, REIGN_OVER), (Flood, FLOODED), (Stuck, STUCK),
-    (AppendFailed, OUTSIDE), (OSError, OUTSIDE), (MemoryError, OUTSIDE),
+    (TapeBroken, BROKEN_TAPE), (OtherTape, BROKEN_TAPE), (BadSnapshot, BROKEN_TAPE), (WrongReign, OTHER_REIGN), (ReignOver, REIGN_OVER),
+    (Flood, FLOODED), (Stuck, STUCK), (AppendFailed, OUTSIDE), (OSError, OUTSIDE), (MemoryError, OUTSIDE),
 )  # fmt: skip
 
 End = Callable[[int], None]
@@ -66,7 +66,8 @@ class Ending:
         if code == REIGN_OVER:
             LOGGER.info("worker ends: %s", error)
         else:
-            LOGGER.critical("worker ends: %s: %s", type(error).__name__, error, exc_info=error if code == DEFECT else None)
+            helps = f"; {NEW_EPOCH}" if code == BROKEN_TAPE and NEW_EPOCH not in str(error) else ""
+            LOGGER.critical("worker ends: %s: %s%s", type(error).__name__, error, helps, exc_info=error if code == DEFECT else None)
         try:
             for handler in logging.getLogger().handlers:
                 handler.flush()

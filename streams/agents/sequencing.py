@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from streams.agents.deciding import Polled
 from streams.agents.ending import Ending
-from streams.pipeline.identity import OtherTape
+from streams.pipeline.identity import NEW_EPOCH, OtherTape
 from streams.pipeline.sequencer import Sequencer, Source
 from streams.pipeline.steps import Step, Watcher
 
@@ -54,6 +54,8 @@ class Sequencing:
         self.ready = False
         self.leaving = False
         self.owned = 0
+        self._next: dict[Source, int] = {}
+        """By source, the offset its next record has where none is missing."""
 
     async def positions(self, assigned: frozenset[Source]) -> Mapping[Source, int]:
         """Take over what was assigned. Where to read is what the group has committed; whether that is still there is looked at here."""
@@ -62,7 +64,7 @@ class Sequencing:
             await asyncio.to_thread(ports.ends.check_identity)
             bounds = await asyncio.to_thread(lambda: {source: ports.ends.bounds(*source) for source in sorted(assigned)})
             for source, (low, high) in bounds.items():
-                _in_range(source, ports.committed(source), low, high)
+                self._next[source] = _in_range(source, ports.committed(source), low, high)
             ports.sequencer.own((source, high) for source, (_, high) in bounds.items())
         except Exception as error:
             ports.ending.because(error)
@@ -80,11 +82,25 @@ class Sequencing:
                 await asyncio.sleep(TEND_S)
             if self.leaving or not self.ready or generation != ports.generation() or not records:
                 return
+            await self._joins(source, records[0].offset)
+            if generation != ports.generation():
+                return
+            self._next[source] = records[-1].offset + 1
             ports.sequencer.forward(*source, records, acknowledge)
             self.tend()
         except Exception as error:
             ports.ending.because(error)
             raise
+
+    async def _joins(self, source: Source, first_offset: int) -> None:
+        """Refuse what begins behind records that were deleted unread: the consumer then goes on with what is left, and says nothing.
+
+        Compaction and a broker's own markers leave gaps too, but behind the first offset that is still there.
+        """
+        expected = self._next[source]
+        if first_offset > expected:
+            low, high = await asyncio.to_thread(self._ports.ends.bounds, *source)
+            _in_range(source, expected, low, high)
 
     def tend(self) -> None:
         """Take acknowledgements, and move on what they and the time have made possible."""
@@ -118,8 +134,8 @@ class Sequencing:
         self._ports.sequencer.own(())
 
 
-def _in_range(source: Source, committed: int | None, low: int, high: int) -> None:
-    """Refuse to go on where records were deleted unread, or where the source ends before what was read of it."""
+def _in_range(source: Source, committed: int | None, low: int, high: int) -> int:
+    """Refuse to go on where records were deleted unread, or where the source ends before what was read of it. Gives what comes next."""
     topic, partition = source
     if committed is None:
         if low > 0:
@@ -128,7 +144,10 @@ def _in_range(source: Source, committed: int | None, low: int, high: int) -> Non
             )
     elif committed < low:
         raise OtherTape(
-            f"{topic}/{partition} begins at offset {low}, read was up to {committed}: what lies between was deleted unread"
+            f"{topic}/{partition} begins at offset {low}, read was up to {committed}: what lies between was deleted unread; {NEW_EPOCH}"
         )
     elif committed > high:
-        raise OtherTape(f"{topic}/{partition} ends at offset {high}, read was up to {committed}: this is another topic")
+        raise OtherTape(
+            f"{topic}/{partition} ends at offset {high}, read was up to {committed}: this is another topic; {NEW_EPOCH}"
+        )
+    return low if committed is None else committed

@@ -15,7 +15,7 @@ from connectors.kafka.faust_app import BatchedApp
 from connectors.kafka.identity import read_identity, topic_ids
 from connectors.kafka.log import KafkaLog
 from connectors.kafka.log_reader import LogReader
-from connectors.kafka.reading import BrokerAway
+from connectors.kafka.reading import BrokerAway, ReadRefused
 from connectors.steps import DieAt, StepFile
 from schemas.registry import Registry, open_registry
 from streams.agents.ending import Ending
@@ -112,7 +112,7 @@ def watch_identity(parts: Parts) -> None:
             time.sleep(IDENTITY_EVERY_S)
             try:
                 parts.look.check_identity()
-            except BrokerAway as silent:
+            except (BrokerAway, ReadRefused) as silent:
                 LOGGER.warning("the topics' identity cannot be looked at: %s", silent)
             except Exception as other:
                 parts.ending.because(other)

@@ -40,15 +40,26 @@ class _EmptySink(KafkaLook):
 def make_app(servers: str, group: str, source: str, sink: str, folder: Path, partitions: int, port: int) -> BatchedApp:
     """Put the worker together."""
     settings, identity = KafkaSettings(servers), Identity(1, partitions, source, {})
-    app = new_app(group, 1, Deployment(settings, partitions, "bench-0", port, "127.0.0.1", str(folder)), None)
+    app = new_app(
+        group, 1, Deployment(settings, partitions, "bench-0", port, data_folder=str(folder), web_bind="127.0.0.1"), None
+    )
     table = own_table(app, "desk", CHANGELOG, partitions)
     look = _EmptySink(LogReader(settings, group), identity, lambda _names: {})
     codec = FillCodec(Codec(BundledRegistry()))
     desks = Desks(
         DeskPorts(
-            identity, lambda: codec, KafkaLog(settings, group), lambda partition: PartitionOfTable(table, partition), look,
-            Ending(os._exit), NOBODY_WATCHES, FloodGate, lambda: app.consumer_generation_id or 0, time.monotonic, simple_work(sink),
-        )  # fmt: skip
+            identity,
+            lambda: codec,
+            KafkaLog(settings, group),
+            lambda partition: PartitionOfTable(table, partition),
+            look,
+            Ending(os._exit),
+            NOBODY_WATCHES,
+            FloodGate,
+            lambda: app.consumer_generation_id or 0,
+            time.monotonic,
+            simple_work(sink),
+        )
     )
 
     class From:

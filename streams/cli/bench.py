@@ -15,6 +15,7 @@ import click
 from rich.table import Table
 
 from schemas.registry import BundledRegistry
+from streams.cli.bench_kafka import add_to as add_kafka
 from streams.cli.command import group
 from streams.cli.files import read_from, written_to
 from streams.cli.output import Answer, Output
@@ -94,3 +95,6 @@ def _table(rows: list[Row]) -> Table:
         reach, aim = REACH_AND_AIM.get(row.name, ("", ""))
         table.add_row(row.name, f"{row.figure:,.1f}", row.unit, "" if row.ratio is None else f"{row.ratio:.3f}", reach, aim)
     return table
+
+
+add_kafka(command)

@@ -5,7 +5,7 @@ Decides: how fast, and that everything published is acknowledged before it count
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from connectors.kafka.log import KafkaLog
@@ -14,7 +14,7 @@ from connectors.kafka.partitioner import partition_of
 from connectors.kafka.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
-from streams.desk.messages import EVERY_ACCOUNT, Body, Control
+from streams.desk.messages import EVERY_ACCOUNT, Body, Control, Instrument, Mark
 from streams.desk.outputs import Cancel, Order
 from streams.flow import TOPIC_OF
 from streams.pipeline.ports import Lane
@@ -29,9 +29,10 @@ ORDERS = "orders"
 class Feed:
     """Publishes what a live world gives until so many records are acknowledged, and answers the orders that come back."""
 
-    def __init__(self, settings: KafkaSettings, world: LiveWorld, partitions: int, events: int) -> None:
-        """Begin with nothing published."""
-        self._settings, self._world, self._partitions, self._events = settings, world, partitions, events
+    def __init__(self, settings: KafkaSettings, worlds: Sequence[LiveWorld], partitions: int, events: int) -> None:
+        """Begin with nothing published. The market is the first world's; the others have the same prices, and accounts of their own."""
+        self._settings, self._worlds, self._partitions, self._events = settings, worlds, partitions, events
+        self._of = {account: world for world in worlds for account in world.accounts}
         self._codec, self._lane = Codec(BundledRegistry()), Lane()
         self._log = KafkaLog(settings, "crash-feed")
         self._stop = threading.Event()
@@ -67,12 +68,15 @@ class Feed:
 
     def _run(self) -> None:
         with LogReader(self._settings, "crash-exchange") as reader:
+            # What was ordered before this market began was another one's to fill.
+            self._read = {partition: reader.bounds(ORDERS, partition)[1] for partition in self._read}
             while not self._stop.is_set():
                 now_ms = time.time_ns() // 1_000_000
                 for said in self._orders(reader):
-                    answer: Callable[..., None] = self._world.on_order if isinstance(said, Order) else self._world.on_cancel
+                    world = self._of[said.account]
+                    answer: Callable[..., None] = world.on_order if isinstance(said, Order) else world.on_cancel
                     answer(said, now_ms)
-                for body in (*self._policy(now_ms), *self._world.advance(now_ms)):
+                for body in (*self._policy(now_ms), *self._happened(now_ms)):
                     self._publish(body)
                 self._log.poll()
                 self._lane.check()
@@ -80,11 +84,17 @@ class Feed:
         self._log.flush(30.0)
         self._lane.check()
 
+    def _happened(self, now_ms: int) -> Iterator[Body]:
+        for number, world in enumerate(self._worlds):
+            for body in world.advance(now_ms):
+                if number == 0 or not isinstance(body, Mark | Instrument):
+                    yield body
+
     def _policy(self, now_ms: int) -> Iterator[Control]:
         """Publish the limits every so often, as somebody in charge does."""
         if now_ms - self._policy_ms >= POLICY_EVERY_MS:
             self._policy_ms = now_ms
-            update = generated_policy([market.symbol for market in self._world.markets])
+            update = generated_policy([market.symbol for market in self._worlds[0].markets])
             yield Control(f"policy-{now_ms}", EVERY_ACCOUNT, "crash", "crash", now_ms, update)
 
     def _publish(self, body: Body) -> None:

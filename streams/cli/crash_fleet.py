@@ -8,16 +8,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from connectors.steps import noted_step
+from connectors.steps import ask_to_die, noted_step
 from streams.agents.ending import FOR_GOOD
 from streams.pipeline.steps import Step
 
+STEP_S_MAX = 15.0
+"""A snapshot comes every ten seconds; a step that does not come is not waited for longer."""
 LEAVE_S_MAX = 15.0
 """A worker leaves within ten seconds."""
 
@@ -57,14 +58,26 @@ class Member:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def code(self) -> int | None:
+        """Give the exit code of the present life; nothing while it lasts."""
+        return None if self._process is None else self._process.poll()
+
     def step(self) -> Step:
         """Tell at which step it is, or was when it died."""
         return Step(noted_step(self.steps_file)) if self.steps_file.exists() else Step.IDLE
 
-    def kill(self) -> Step:
-        """Kill it where it stands, and tell where that was."""
+    def kill(self, at: Step | None = None) -> Step:
+        """Kill it where it stands, or have it die at a step if it comes there in time; tell where that was."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
+        if at is not None and self.steps_file.exists():
+            ask_to_die(self.steps_file, at.value)
+            try:
+                self._process.wait(STEP_S_MAX)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        else:
+            self._process.kill()
         self._process.wait()
         self.paused = False
         return self.step()
@@ -142,17 +155,3 @@ class Fleet:
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         for member in self.members:
             member.end()
-
-
-def wait_for_step(member: Member, wanted: frozenset[Step], timeout_s: float) -> bool:
-    """Wait until a worker is at one of some steps; tell whether it came there."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        if member.step() in wanted:
-            return True
-        time.sleep(_LOOK_S)
-    return False
-
-
-_LOOK_S = 0.0003
-"""A snapshot is under way for some milliseconds."""

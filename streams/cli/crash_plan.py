@@ -44,30 +44,45 @@ class Disturbance(NamedTuple):
     kind: Literal["kill", "pause"]
     role: Literal["desk", "sequencer"]
     worker: int
-    row: Row
+    step: Step | None
+    """Where the kill is to fall; None: wherever the worker is in that moment."""
     pause_s: float
 
 
 def plan(seed: int, events: int, kills: int, zombies: int, workers: int, session_s: float) -> list[Disturbance]:
     """Plan all disturbances, in the order of their moments."""
     chance = Random(f"{seed}/crash")  # noqa: S311 - seeded chance is the point
-    rows = [_row(number) for number in range(kills)]
-    chance.shuffle(rows)
+    targets = [_TARGETS[number % len(_TARGETS)] for number in range(kills)]
+    chance.shuffle(targets)
     moments = sorted(chance.randrange(events // 20, events * 9 // 10) for _ in range(kills + zombies))
     paused = set(chance.sample(range(kills + zombies), zombies))
     planned = []
     for number, at_events in enumerate(moments):
         worker = chance.randrange(workers)
+        role: Literal["desk", "sequencer"] = "desk" if chance.random() < _DESK_SHARE else "sequencer"
         if number in paused:
-            role: Literal["desk", "sequencer"] = "desk" if chance.random() < 0.7 else "sequencer"
-            planned.append(Disturbance(at_events, "pause", role, worker, "idle", session_s + 2 + 4 * chance.random()))
-        else:
-            row = rows.pop()
-            planned.append(Disturbance(at_events, "kill", "sequencer" if row in SEQUENCER_ROWS else "desk", worker, row, 0.0))
+            planned.append(Disturbance(at_events, "pause", role, worker, None, session_s + 2 + 4 * chance.random()))
+            continue
+        row = targets.pop()
+        step = None if row is None else chance.choice([step for step in sorted(ROW_OF, key=_value) if ROW_OF[step] == row])
+        if row is not None:
+            role = "sequencer" if row in SEQUENCER_ROWS else "desk"
+        planned.append(Disturbance(at_events, "kill", role, worker, step, 0.0))
     return planned
 
 
-def _row(number: int) -> Row:
-    """Take the rows in turn, those of the desk three times as often: its writes have more steps."""
-    rows = (*DESK_ROWS, *DESK_ROWS, *DESK_ROWS, *SEQUENCER_ROWS)
-    return rows[number % len(rows)]
+def _value(step: Step) -> int:
+    return step.value
+
+
+_TARGETS: tuple[Row | None, ...] = (
+    *DESK_ROWS,
+    "sequencer forwarding",
+    None,
+    *DESK_ROWS,
+    "sequencer acknowledged",
+    *DESK_ROWS,
+    None,
+)
+"""Taken in turn: the rows of the desk three times, those of the sequencer once, and some wherever the worker happens to be."""
+_DESK_SHARE = 0.7

@@ -56,7 +56,8 @@ def _pictured(state: State, figures: Figures, accounts: list[Portfolio]) -> Pict
     markets = [
         Market(symbol, mark.mark, tally.opening.get(symbol), tally.curves.get(symbol, ())) for symbol, mark in state.marks.items()
     ]
-    return Pictured(accounts, limit_of, (stop.state.value, left_s), markets, tally.refused, tally.worth, figures.recent)
+    total = (stop.state.value, left_s)
+    return Pictured(accounts, limit_of, total, markets, tally.refused, tally.worth, figures.recent, "a selection, newest first")
 
 
 def _head(now_ms: int, figures: Figures, accounts: list[Portfolio], size: Size) -> Text:

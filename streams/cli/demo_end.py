@@ -63,9 +63,9 @@ def summary(console: Console, stage: Stage, told: Mapping[str, object]) -> None:
         table.add_row(one.account, *figures, stop(one), str(len(one.positions)))
     console.print(table)
     console.print(
-        f"{told['tape_events']:,} tape events: {tally.signals:,} signals, {tally.fills:,} fills; {tally.decisions:,} decisions: "
-        f"{stage.orders:,} orders, {sum(tally.refused.values()):,} refused, {tally.trips} emergency stops\n"
-        f"{tally.dead_letters:,} dead letters, {told['duplicate_orders']} duplicate orders",
+        f"{told['tape_events']:,} tape events: {tally.signals:,} signals, {tally.fills:,} fills, {tally.dead_letters:,} dead letters\n"
+        f"{tally.decisions:,} decisions: {stage.orders:,} orders ({told['duplicate_orders']} twice), "
+        f"{sum(tally.refused.values()):,} refused, {tally.trips} emergency stops",
         soft_wrap=True,
     )
     codes = sorted(tally.refused.items(), key=lambda one: (-one[1], one[0]))

@@ -40,6 +40,11 @@ def ends_now(kafka: KafkaSettings, partitions: int) -> Ends:
         return Ends(followed, {part: bounds.high for part, bounds in reader.bounds(TAPE.name, partitions).items()})
 
 
+def beginnings(partitions: int) -> Ends:
+    """Begin with the first record: on a broker that nobody has used before."""
+    return Ends({(topic, part): 0 for topic in FOLLOWED for part in range(partitions)}, dict.fromkeys(range(partitions), 0))
+
+
 class Flow:
     """What goes between the world and Kafka."""
 

@@ -29,7 +29,7 @@ class Show:
     def __init__(self, console: Console, stage: Stage, watched: bool) -> None:
         """Begin with nothing shown."""
         self._console, self._stage, self._watched = console, stage, watched
-        self._drawn_s = 0.0
+        self._drawn_s, self._said = 0.0, ""
         self._live: Live | None = None
 
     @contextmanager
@@ -40,20 +40,19 @@ class Show:
             yield
             return
         # What this process logs would be written across the picture.
-        with (
-            self._stage.log_file.open("a", encoding="utf-8") as log,
-            logged_to(log),
-            Live(self.picture(), console=self._console, screen=True, auto_refresh=False) as self._live,
-        ):
+        with self._stage.log_file.open("a", encoding="utf-8") as log, logged_to(log), self._screen() as self._live:
             self.draw()
             yield
 
+    def _screen(self) -> Live:
+        return Live(self.picture(), console=self._console, screen=True, auto_refresh=False)
+
     def draw(self) -> None:
-        """Draw, if it is time to."""
+        """Draw, if it is time to or something else is going on."""
         now_s = time.monotonic()
-        if now_s - self._drawn_s < (FRAME_S if self._watched else LINE_S):
+        if now_s - self._drawn_s < (FRAME_S if self._watched else LINE_S) and self._said == self._stage.said:
             return
-        self._drawn_s = now_s
+        self._drawn_s, self._said = now_s, self._stage.said
         if self._live is not None:
             self._live.update(self.picture(), refresh=True)
         else:
@@ -64,8 +63,9 @@ class Show:
         stage, options = self._stage, self._stage.options
         workers = [self._worker(one) for one in stage.running.supervisor.workers]
         passed_s = stage.passed_s if not stage.played_s else stage.played_s
-        said = f"{stage.said}, broker {options.broker}"
-        moment = Moment(time.time_ns() // 1_000_000, passed_s, options.seconds, options.seed, said, stage.orders, workers)
+        about = f"broker {options.broker}  seed {options.seed}"
+        now_ms = time.time_ns() // 1_000_000
+        moment = Moment(now_ms, passed_s, options.seconds, stage.said, about, stage.orders, workers)
         return Screen(stage.tally, moment, stage.limits)
 
     def _worker(self, one: Watched) -> WorkerState:

@@ -20,7 +20,7 @@ from connectors.kafka.spool_tail import SpoolError
 from connectors.kafka.system_clock import SystemClock
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
-from streams.cli.demo_run import Ends, Flow, Hashes, ends_now, final_hashes
+from streams.cli.demo_run import Ends, Flow, Hashes, beginnings, ends_now, final_hashes
 from streams.cli.demo_tally import Tally
 from streams.cli.deployment import Broker, Deployment, Place
 from streams.cli.output import BadInput, Unavailable
@@ -171,7 +171,7 @@ class Stage:
     def _open(self, now_s: float) -> None:
         """Open the market."""
         kafka, partitions = self.broker.kafka, self.broker.partitions
-        self._starts = ends_now(kafka, partitions)
+        self._starts = ends_now(kafka, partitions) if self.broker.pid is None else beginnings(partitions)
         now_ms = _CLOCK.wall_ms()
         names = account_names(self.options.accounts, None if self.broker.pid is not None else now_ms)
         self.world = LiveWorld(self.options.seed, names, now_ms)

@@ -18,6 +18,8 @@ from streams.cli.view_words import DIM, money, total_equity
 
 HONEST = "made-up market, heuristic signals, simulated exchange"
 MIB = 1024 * 1024
+ROOMY = 100
+"""Columns from which on the head tells the less important things too."""
 _COLOURS = {"ready": "green", "starting": "yellow", "restarting": "yellow", "ended": "bold white on red"}
 
 
@@ -37,8 +39,10 @@ class Moment(NamedTuple):
     passed_s: float
     seconds: float | None
     """How long it lasts; None: until Ctrl-C."""
-    seed: int
-    broker: str
+    said: str
+    """What is going on."""
+    about: str
+    """Seed and broker: said where there is room."""
     orders: int
     workers: Sequence[WorkerState]
 
@@ -57,12 +61,14 @@ class Screen:
             Market(symbol, price, tally.opening.get(symbol), tally.curves.get(symbol, ()))
             for symbol, price in tally.prices.items()
         ]
-        pictured = Pictured(tally.accounts, self._limit_of, tally.total_stop, markets, tally.refused, tally.worth, tally.recent)
+        pictured = Pictured(
+            tally.accounts, self._limit_of, tally.total_stop, markets, tally.refused, tally.worth, tally.recent, "newest first"
+        )
         yield laid_out(_head(tally, self._moment, size), pictured, size)
 
 
 def _head(tally: Tally, moment: Moment, size: Size) -> Text:
-    lines = (title(HONEST, size.width, size.plain), _clock(moment, size), _counts(tally, moment), _workers(moment))
+    lines = (title(HONEST, size.width, size.plain), _clock(moment, size), _counts(tally, moment), _workers(moment, size))
     for line in lines:
         line.truncate(size.width)
     return Text("\n").join(lines)
@@ -70,14 +76,15 @@ def _head(tally: Tally, moment: Moment, size: Size) -> Text:
 
 def _clock(moment: Moment, size: Size) -> Text:
     when = datetime.fromtimestamp(moment.now_ms / 1000, UTC)
-    left, right = f" {when:%a %Y-%m-%d %H:%M:%S} UTC ", f" {moment.broker}  seed {moment.seed}"
+    roomy = size.width >= ROOMY
+    left, right = f" {when:%H:%M:%S} UTC ", f"  {moment.said}  {moment.about if roomy else ''}".rstrip()
     line = Text(left, style="bold")
     if moment.seconds is None:
         said = f"{_span(moment.passed_s)} so far, Ctrl-C ends"
         return line.append(said, "dodger_blue1").append(
             " " * max(1, size.width - len(left) - len(said) - len(right)) + right, DIM
         )
-    right = f" {_span(moment.passed_s)} of {_span(moment.seconds)} {right}"
+    right = f" {_span(moment.passed_s)} of {_span(moment.seconds)}{right}"
     room = max(4, size.width - len(left) - len(right))
     done = min(room, round(moment.passed_s / moment.seconds * room))
     line.append(("=" if size.plain else "━") * done, "dodger_blue1").append(
@@ -96,11 +103,11 @@ def _counts(tally: Tally, moment: Moment) -> Text:
     return counted(said)
 
 
-def _workers(moment: Moment) -> Text:
+def _workers(moment: Moment, size: Size) -> Text:
     line = Text(" ")
     for one in moment.workers:
         line.append(f"{one.name} ", DIM).append(one.state, _COLOURS.get(one.state, "white"))
-        if one.memory_bytes is not None:
+        if one.memory_bytes is not None and size.width >= ROOMY:
             line.append(f" {one.memory_bytes / MIB:.0f} MiB", DIM)
         if one.restarts:
             line.append(f" restarted {one.restarts}", "yellow")

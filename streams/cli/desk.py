@@ -20,6 +20,7 @@ from streams.cli.records import registry
 from streams.cli.tape_epoch import identity_of
 from streams.cli.worker import run_worker
 from streams.desk.state import DESK_VERSION
+from streams.pipeline.resuming import is_later
 from streams.pipeline.stored_snapshots import newest
 from streams.pipeline.write_pipeline import CHANGELOG
 
@@ -42,8 +43,9 @@ def catch_up(out: Output, servers: str | None) -> Answer:
     for partition, (offset, version) in reigns.items():
         table.add_row(str(partition), f"{offset:,}", version)
     out.console.print(table)
-    others = sorted({version for _, version in reigns.values() if version != DESK_VERSION})
-    if others:
+    versions = {version for _, version in reigns.values()}
+    others = sorted(versions - {DESK_VERSION})
+    if DESK_VERSION not in versions or not all(map(is_later, others)):  # what a later one has taken over already is no hindrance
         runs = [f"git worktree add ../desk-{version} desk-{version} && ../desk-{version}/qts desk catch-up" for version in others]
         raise BadInput(f"this is desk version {DESK_VERSION}; to step the part of another one: {'; '.join(runs)}", run=runs)
     os.environ.update(

@@ -53,7 +53,7 @@ def run_policy_worker(name: str, port: int) -> int:
             )
             asked = PolicyPublisher(store, _publish(publisher), log_alert, clock.wall_ms, os.environ)
             worker = PolicyWorker(asked, stop.wait)
-            opened.enter_context(serving(port, _pages(worker, publisher, name)))
+            opened.enter_context(serving(port, _pages(worker, publisher, name), os.environ.get("QTS_WEB_BIND") or "127.0.0.1"))
             worker.run()
     except (ValueError, EnvironmentRefused) as bad:
         raise BadInput(str(bad)) from bad

@@ -5,6 +5,7 @@ spool itself (connectors.kafka.spool), and sending it: a publisher does that whe
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -25,14 +26,14 @@ command = group("spool", "See what waits for the broker.", example="./qts spool 
 def status(out: Output, folder: Path | None) -> Answer:
     """Tell what waits in the spools, how old it is, how much room there is, and whether somebody sends it.
 
-    The exit code is 1 where records wait, were set aside, or find no room.
+    The exit code is 1 where records wait, were set aside, or find no room. A disk that is nearly full is a warning.
     """
     where = folder or Path(os.environ.get("QTS_HOME") or ".qts") / "spool"
     if folder is not None and not folder.is_dir():
         raise BadInput(f"there is no folder {folder}")
     try:
         bound = spool_bytes_max(os.environ)
-        found = [status_of(one, bound, SystemClock().wall_ms()) for one in spools(where)]
+        found = [status_of(one, bound, SystemClock().wall_ms(), shutil.disk_usage(one).free) for one in spools(where)]
     except (BadSpoolSettings, OSError) as error:
         raise BadInput(str(error)) from error
     for one in found:
@@ -49,8 +50,8 @@ def _told(one: Status) -> str:
     age = "" if one.oldest_age_s is None else f", the oldest {one.oldest_age_s:,.0f} s old"
     owner = "no publisher runs" if one.owner is None else f"process {one.owner} publishes"
     lines = [
-        f"{one.folder}: {'green' if one.green else 'red'}",
+        f"{one.folder}: {'red' if not one.green else 'yellow' if one.warnings else 'green'}",
         f"  {one.records:,} records wait{age}; {one.set_aside:,} set aside",
         f"  {one.bytes_used:,} of {one.bytes_max:,} bytes; {owner}",
     ]
-    return "\n".join([*lines, *(f"  red: {reason}" for reason in one.reasons)])
+    return "\n".join([*lines, *(f"  red: {reason}" for reason in one.reasons), *(f"  yellow: {said}" for said in one.warnings)])

@@ -5,6 +5,7 @@ tape's ends (connectors.kafka.reading), what waits on disk (connectors.kafka.spo
 """
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -138,7 +139,8 @@ def _tape_ends(servers: str) -> tuple[dict[int, int], str | None]:
 
 def _spools(place: Place) -> list[Status]:
     try:
-        return [status_of(one, spool_bytes_max(os.environ), time.time_ns() // 1_000_000) for one in spools(place.home / "spool")]
+        bound, now_ms = spool_bytes_max(os.environ), time.time_ns() // 1_000_000
+        return [status_of(one, bound, now_ms, shutil.disk_usage(one).free) for one in spools(place.home / "spool")]
     except (BadSpoolSettings, OSError) as error:
         raise BadInput(str(error)) from error
 

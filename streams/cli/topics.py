@@ -126,12 +126,18 @@ def check(out: Output, partitions: int | None, replication: int | None, servers:
 
 def _look(cluster: Cluster, where: KafkaSettings, partitions: int | None, replication: int | None) -> Looked:
     identity = read_identity(where, AWAY_S)
-    found = cluster.topics(topic.name for topic in catalogue())
+    found = cluster.topics(topic.name for topic in _wanted(identity))
     tape = found.get(TAPE.name)
     count = partitions or (identity and identity.partitions) or (tape and tape.partitions) or DEFAULT_PARTITIONS
     if identity is not None and partitions not in (None, identity.partitions):
         raise BadInput(f"the tape has {identity.partitions} partitions, and they stay as they are within an epoch; {NEW_EPOCH}")
-    return Looked(cluster.brokers, catalogue(count), replication or default_replication(cluster.brokers), found, identity)
+    return Looked(cluster.brokers, _wanted(identity, count), replication or default_replication(cluster.brokers), found, identity)
+
+
+def _wanted(identity: TapeIdentity | None, partitions: int = DEFAULT_PARTITIONS) -> tuple[WantedTopic, ...]:
+    """Give every topic, the tape under the name it has in this epoch."""
+    tape = TAPE.name if identity is None else identity.tape
+    return tuple(topic._replace(name=tape) if topic.name == TAPE.name else topic for topic in catalogue(partitions))
 
 
 def _refuse_other_counts(looked: Looked) -> None:

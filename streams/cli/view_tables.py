@@ -23,6 +23,7 @@ from streams.cli.view_words import (
     levels_of,
     money,
     price_text,
+    quantity_text,
     signed,
     spark,
     stop,
@@ -67,6 +68,8 @@ class Pictured(NamedTuple):
     refused: Mapping[str, int]
     worth: Sequence[Decimal]
     recent: Sequence[Decision]
+    recent_are: str
+    """Which decisions these are."""
 
 
 def size_of(console: Console, options: ConsoleOptions) -> Size:
@@ -94,7 +97,7 @@ def _narrow(pictured: Pictured, size: Size, taken: int) -> Sequence[Table]:
             _markets(pictured.markets[:markets], left, plain), _refusals(pictured.refused, markets, right, plain), left, right
         ),
         _positions(accounts, held, width),
-        _decisions(pictured.recent, max(1, space - held), width),
+        _decisions(pictured, max(1, space - held), width),
     )
 
 
@@ -110,7 +113,7 @@ def _wide(pictured: Pictured, size: Size, taken: int) -> Sequence[Table]:
     stacked = stack(
         _accounts(pictured, left, listed),
         _positions(accounts, held, left),
-        _decisions(pictured.recent, max(1, space - held), left),
+        _decisions(pictured, max(1, space - held), left),
     )
     reasons = max(3, height - taken - len(pictured.markets) - 2 - (curve + 1 if curve else 0))
     beside = stack(
@@ -182,13 +185,12 @@ def _accounts(pictured: Pictured, width: int, rows: int) -> Table:
         )  # fmt: skip
     if len(accounts) > rows:
         table.add_row(Text(f"+ {len(accounts) - rows + 1} more", DIM), "", "", "", "", "", "")
-    together = total_equity(accounts)
+    together = total_equity(accounts) if accounts else None
     today_all = None if together is None else together - sum((account.day_start_equity for account in accounts), Decimal(0))
     (word, left_s), held = pictured.total_stop, sum(len(account.positions) for account in accounts)
-    table.add_row(
-        Text("all", "bold"), "", Text(money(together), "bold"), signed(today_all), "", Text(stop_words(word, left_s), STOPS[word]),
-        Text(str(held), "bold"),
-    )  # fmt: skip
+    figures = (Text(money(together), "bold"), signed(today_all)) if accounts else ("", "")
+    every = Text(stop_words(word, left_s), STOPS[word])
+    table.add_row(Text("all", "bold"), "", *figures, "", every, Text(str(held), "bold"))
     return table
 
 
@@ -237,7 +239,7 @@ def _positions(accounts: Iterable[Portfolio], rows: int, width: int) -> Table:
     for name, position in held[:rows]:
         side = "green" if position.quantity > 0 else "red"
         table.add_row(
-            name, position.symbol, Text(f"{position.quantity:+,f}", side), price_text(position.entry_price), price_text(position.mark),
+            name, position.symbol, Text(quantity_text(position.quantity), side), price_text(position.entry_price), price_text(position.mark),
             price_text(position.stop), signed(position.unrealised_pnl),
         )  # fmt: skip
     for _ in range(rows - len(held)):
@@ -245,9 +247,9 @@ def _positions(accounts: Iterable[Portfolio], rows: int, width: int) -> Table:
     return table
 
 
-def _decisions(recent: Sequence[Decision], rows: int, width: int) -> Table:
-    table = _table(width, ("DECISIONS", "<", 9), ("", "<", 9), ("", "<", 8), ("a selection, newest first", "<", None))
-    for decision in list(recent)[::-1][:rows]:
+def _decisions(pictured: Pictured, rows: int, width: int) -> Table:
+    table = _table(width, ("DECISIONS", "<", 9), ("", "<", 9), ("", "<", 8), (pictured.recent_are, "<", None))
+    for decision in list(pictured.recent)[::-1][:rows]:
         when = datetime.fromtimestamp(decision.time_ms / 1000, UTC)
         kind = "bold red" if decision.kind == "ESS" else "white"
         about = {"EXIT": f"EXIT {decision.subject} ", "ALERT": ""}.get(decision.kind, f"{decision.kind} ")

@@ -64,6 +64,12 @@ def price_text(price: Decimal | None) -> str:
     return f"{price:,.{places}f}"
 
 
+def quantity_text(quantity: Decimal) -> str:
+    """Write a signed quantity without the zeros a wire format has added."""
+    text = f"{quantity:+,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def spark(values: Iterable[Decimal], width: int, plain: bool) -> str:
     """Draw a curve in one line, as many of the newest values as there is room for."""
     bars = PLAIN_BARS if plain else BARS

@@ -40,7 +40,10 @@ def command(_out: Output, role: str, name: str | None, web_port: int | None, par
 def _run_policy_worker(name: str | None, web_port: int | None) -> int:
     from streams.cli.policy_worker import run_policy_worker  # noqa: PLC0415 - only this worker needs it
 
-    port = int(os.environ.get("QTS_WEB_PORT") or POLICY_PORT) if web_port is None else web_port
+    said = os.environ.get("QTS_WEB_PORT") or str(POLICY_PORT)
+    if web_port is None and not (said.isascii() and said.isdigit()):
+        raise BadInput(f"QTS_WEB_PORT={said}: must be a whole number")
+    port = int(said) if web_port is None else web_port
     return run_policy_worker(name or os.environ.get("QTS_WORKER") or "policy-0", port)
 
 

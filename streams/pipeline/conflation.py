@@ -34,7 +34,9 @@ Merge = Callable[[Sequence[bytes]], bytes | None]
 
 def merged(marks: Sequence[Mark]) -> Mark:
     """Give the newest mark, with the extremes of all of them. The newest by its own time: the desk refuses what is late, wicks and all."""
-    return max(reversed(marks), key=lambda mark: mark.ts)._replace(high=max(mark.high for mark in marks), low=min(mark.low for mark in marks))
+    return max(reversed(marks), key=lambda mark: mark.ts)._replace(
+        high=max(mark.high for mark in marks), low=min(mark.low for mark in marks)
+    )
 
 
 class Conflation:

@@ -1,11 +1,14 @@
 """The identity of a tape: which topics it was begun with.
 
-Decides: whether the topics found now are those, and if not, what to say. A topic that was deleted and made again has the same name and another id: its
-offsets begin anew, and everything on it would be dropped as a repeat. Leaves to others: asking the cluster, keeping the record.
+Decides: whether the topics found now are those, and if not, what to say. A topic that was deleted and made again has the same name and another id:
+its offsets begin anew, and everything on it would be dropped as a repeat. Leaves to others: asking the cluster, keeping the record.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
+NEW_EPOCH = "`./qts tape new-epoch` begins a new epoch from the last snapshots"
+"""What helps, said wherever a tape is found not to be the one."""
 
 
 class OtherTape(Exception):
@@ -27,9 +30,8 @@ def compare(known: Identity, found: Mapping[str, str]) -> None:
     for name, topic_id in known.topics.items():
         now = found.get(name)
         if now is None:
-            raise OtherTape(f"topic {name} is gone; epoch {known.epoch} of the tape was begun with it")
+            raise OtherTape(f"topic {name} is gone; epoch {known.epoch} of the tape was begun with it: {NEW_EPOCH}")
         if now != topic_id:
             raise OtherTape(
-                f"topic {name} was made anew (its id is {now}; epoch {known.epoch} of the tape was begun with {topic_id}): "
-                "`./qts tape new-epoch` begins a new one from the last snapshots"
+                f"topic {name} was made anew (its id is {now}; epoch {known.epoch} of the tape was begun with {topic_id}): {NEW_EPOCH}"
             )

@@ -23,7 +23,7 @@ class TapeBroken(Exception):
 
 
 class ReignEnded(WrongReign):
-    """This desk version has stepped its last offset of a partition. Others may have some left for it."""
+    """This desk version has nothing left to step of a partition. Others may have some left for it."""
 
 
 class TapeLog(Protocol):
@@ -69,7 +69,9 @@ def resume(
         _compare(state, restored.marker.tape_hash, partitions, tape, start, end)
     for topic, (offset, _) in sent.items():
         if offset >= end:
-            raise TapeBroken(f"tape partition {partition} ends before offset {end}, {topic} has what was made at {offset}: this is another tape")
+            raise TapeBroken(
+                f"tape partition {partition} ends before offset {end}, {topic} has what was made at {offset}: this is another tape"
+            )
     return Resumed(in_reign(state), state.offset + 1, sent, tuple(passed_over))
 
 
@@ -78,11 +80,16 @@ def in_reign(state: State) -> State:
     if state.next_version == DESK_VERSION:
         return assume_reign(state)
     if state.version != DESK_VERSION or state.next_version:
-        raise (ReignEnded if state.version == DESK_VERSION else WrongReign)(
+        raise (ReignEnded if state.version == DESK_VERSION or is_later(state.version) else WrongReign)(
             f"tape partition {state.partition} from offset {state.offset + 1} on is for desk version "
             f"{state.next_version or state.version}, this is {DESK_VERSION}"
         )
     return state
+
+
+def is_later(version: str) -> bool:
+    """Tell whether a desk version comes after this one: its reign has begun, so this one's is over."""
+    return version.isascii() and version.isdigit() and int(version) > int(DESK_VERSION)
 
 
 def _compare(state: State, named: str, partitions: int, tape: TapeLog, start: int, end: int) -> None:

@@ -122,7 +122,8 @@ class Sequencer:
             if everywhere or (topic == CONTROL and key == _EVERY):
                 self._append_all(record.key, wrapped)
             elif key is None:
-                self._append(partition % len(self._lanes), None, wrapped)  # what nobody can read becomes a dead letter beside its source
+                # What nobody can read becomes a dead letter beside its source.
+                self._append(partition % len(self._lanes), None, wrapped)
             else:
                 self._append(self._route(key), record.key, wrapped)
         waiting[-1].wanted = targets(self._lanes)

@@ -1,7 +1,7 @@
 """Views of the accounts: positions and emergency stops as they were last said, kept from `portfolio`.
 
-Decides: that an older picture never wins over a newer one, by the tape place it was made at, whatever order records come in. Leaves to others: bytes, the tables,
-who asks.
+Decides: that an older picture never wins over a newer one, by the tape place it was made at, whatever order records come in. Leaves to others:
+bytes, the tables, who asks.
 """
 
 from collections import deque

@@ -122,17 +122,19 @@ def _strangers(count: int, stamp_ms: int) -> Iterator[TapeEvent]:
 def held_state(accounts: int, positions: int) -> State:
     """Make a desk of accounts that each hold that many positions, through the desk itself."""
     state, stamp_ms = new_state(1, 0), 1_760_000_000_000
-    symbols = [f"C{number:02}USDT" for number in range(positions)]
-    bodies: list[Mark | Control | Fill] = [_mark(symbol, stamp_ms) for symbol in symbols]
-    for number in range(accounts):
-        name = f"account-{number:05}"
-        bodies.append(
-            Control(f"open-{number}", name, "bench", "bench", stamp_ms, OpenAccount("sim", "none", Decimal(5), Decimal(10_000)))
-        )
-        bodies += [_fill(name, symbol, number, stamp_ms) for symbol in symbols]
-    for offset, body in enumerate(bodies):
+    for offset, body in enumerate(held_bodies(accounts, positions, stamp_ms)):
         step(state, TapeEvent(offset, stamp_ms, "bench", 0, offset, body))
     return state
+
+
+def held_bodies(accounts: int, positions: int, stamp_ms: int) -> Iterator[Mark | Control | Fill]:
+    """Give what makes a desk of accounts that each hold that many positions."""
+    symbols = [f"C{number:02}USDT" for number in range(positions)]
+    yield from (_mark(symbol, stamp_ms) for symbol in symbols)
+    for number in range(accounts):
+        name = f"account-{number:05}"
+        yield Control(f"open-{number}", name, "bench", "bench", stamp_ms, OpenAccount("sim", "none", Decimal(5), Decimal(10_000)))
+        yield from (_fill(name, symbol, number, stamp_ms) for symbol in symbols)
 
 
 def _mark(symbol: str, ts: int) -> Mark:

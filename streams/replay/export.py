@@ -20,6 +20,10 @@ from streams.replay.proof import Record
 from streams.replay.tape_file import TapeHeader, TapeWriter
 
 
+FIRST_EPOCH = 1
+"""It began with nothing; each later one with the last snapshot of the one before, which stands at offset -1."""
+
+
 class NothingToExport(Exception):
     """There is no stretch of this tape that a replay could begin with."""
 
@@ -65,7 +69,7 @@ def export(path: Path, stretch: Stretch, registry: Registry, description: str) -
 
 def _start(stretch: Stretch, codec: Codec) -> tuple[int, list[bytes]]:
     """Begin with the beginning where it is still there, else with the oldest snapshot from which everything is."""
-    if stretch.first_offset == 0:
+    if stretch.first_offset == 0 and stretch.epoch == FIRST_EPOCH:
         state = new_state(stretch.epoch, stretch.partition, stretch.partitions)
         return state.offset, SnapshotWriter(codec).write(state)
     found = places(stretch.snapshots.items(), stretch.partition)

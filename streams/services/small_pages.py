@@ -1,4 +1,4 @@
-"""Pages for a worker that has no Faust app: read-only, on 127.0.0.1.
+"""Pages for a worker that has no Faust app: read-only, on 127.0.0.1 unless the deployment says otherwise.
 
 Decides: what is answered to an unknown path. Leaves to others: what the pages say.
 """
@@ -13,6 +13,9 @@ from typing import NamedTuple
 CLIENT_S_MAX = 5
 """Somebody who connects and asks nothing holds a thread for so long."""
 
+END_LOOK_S = 0.05
+"""How often it looks whether it shall end."""
+
 
 class Page(NamedTuple):
     """An answer."""
@@ -23,7 +26,7 @@ class Page(NamedTuple):
 
 
 @contextmanager
-def serving(port: int, pages: Mapping[str, Callable[[], Page]]) -> Iterator[int]:
+def serving(port: int, pages: Mapping[str, Callable[[], Page]], bind: str = "127.0.0.1") -> Iterator[int]:
     """Answer on a port while a block runs; gives the port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -40,9 +43,9 @@ def serving(port: int, pages: Mapping[str, Callable[[], Page]]) -> Iterator[int]
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             """Say nothing: whoever watches asks every second."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer((bind, port), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="pages", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(END_LOOK_S,), name="pages", daemon=True)
     thread.start()
     try:
         yield server.server_port

@@ -1,7 +1,7 @@
 """The watchdog of a worker: notices that recovery hangs, that nothing is polled any more, that memory runs away.
 
-Decides: when a worker is no use any more. It ends then and is started again: coming back is what workers are made for, hanging is not. Leaves to others:
-the figures (ports), ending, starting again.
+Decides: when a worker is no use any more. It ends then and is started again: coming back is what workers are made for, hanging is not. Leaves to
+others: the figures (ports), ending, starting again.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,11 @@ def health(port: int) -> Health | None:
     if status != http.client.OK:
         return None
     figures: dict[str, dict[str, float]] = {}
-    for family in text_string_to_metric_families(body.decode(errors="replace")):
+    try:
+        families = list(text_string_to_metric_families(body.decode(errors="replace")))
+    except ValueError:
+        return None  # somebody else has the port
+    for family in families:
         for sample in family.samples:
             by = figures.setdefault(sample.name, {})
             partition = sample.labels.get("partition", "")

@@ -13,8 +13,11 @@ HOMES = {
     "confluent_kafka": ("connectors.kafka",),
     "fastavro": ("schemas", "streams.replay", "streams.cli.bench"),
     "faust": ("streams.app", "streams.agents", "connectors.kafka"),
+    "prometheus_client": ("streams.services",),
+    "quixstreams": ("connectors.kafka.bench_quix",),
     "rich": ("streams.cli",),
     "yaml": ("streams.services",),
+    "yarl": ("connectors.kafka",),
 }
 """Every third-party library the product imports, and where it may be imported."""
 

@@ -21,6 +21,9 @@ CLOCKS = {
 """Where time and chance come from. Naming one without calling it counts too: it may be called elsewhere."""
 
 MAY: dict[str, str] = {
+    "streams/agents/": "they wait between two looks in the loop they live in; what time it is they are told",
+    "streams/app/": "the composition root: it hands the real clocks to the roles",
+    "streams/bench/simple_worker.py": "a worker of the benchmark, put together in a process of its own: the real clock is handed in there",
     "streams/cli/": "the outermost layer: it is where real clocks are handed in",
     "connectors/kafka/local_": "they start processes of this machine and wait for them",
     "connectors/kafka/system_clock.py": "it is the real clock that is handed in, to the publisher for example",

@@ -13,7 +13,7 @@ from tests.pipeline_kit import CODEC, Desk
 from tests.sequencer_chaos import PARTITIONS, SequencerChaos
 from tests.sequencer_checks import check_tape
 
-DESK_SEEDS, SEQUENCER_SEEDS, IN_ONE = 240, 80, 20
+DESK_SEEDS, SEQUENCER_SEEDS, IN_ONE = 240, 40, 20
 
 
 @pytest.mark.parametrize("first", range(0, DESK_SEEDS, IN_ONE))

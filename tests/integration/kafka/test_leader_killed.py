@@ -1,13 +1,17 @@
 """Three brokers on this machine: the leader of a partition is killed in mid-batch, and no acknowledged record is missing, doubled or out of order."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from connectors.kafka.local_background import command_line
 from connectors.kafka.local_cluster import LocalCluster, running_cluster
 from streams.cli.main import commands
 from tests.integration.kafka_server import Kafka, resolved_jars
@@ -117,3 +121,22 @@ def test_no_acknowledged_record_is_lost_doubled_or_moved_when_the_leader_is_kill
 
 def test_too_few_copies_are_refused_on_three_brokers(cluster: LocalCluster) -> None:
     assert qts(cluster, "topics", "create", "--replication", "1")[0] == 1
+
+
+def test_brokers_end_with_the_program_that_started_them_even_if_it_is_killed(kafka: Kafka, tmp_path: Path) -> None:
+    del kafka
+    script = (
+        "import sys; from pathlib import Path; from connectors.kafka.local_cluster import LocalCluster\n"
+        "cluster = LocalCluster(Path(sys.argv[1]), Path(sys.argv[2])); cluster.start(); print(cluster.pid(1), flush=True); sys.stdin.read()"
+    )
+    asked = [sys.executable, "-c", script, str(resolved_jars()), str(tmp_path)]
+    with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        broker = int(program.stdout.readline())
+        assert "kafka.Kafka" in command_line(broker)
+        program.kill()
+
+    give_up = time.monotonic() + 30
+    while "kafka.Kafka" in command_line(broker):
+        assert time.monotonic() < give_up
+        time.sleep(0.05)

@@ -47,12 +47,12 @@ def test_a_worker_that_dies_at_a_step_is_followed_by_one_that_misses_nothing(ste
 def test_a_worker_is_ready_when_it_has_resumed_and_not_before() -> None:
     async def story() -> None:
         worker = DeskWorker(cluster_with(TAPE))
-        assert not worker.desks.ready
+        seen = [(worker.desks.ready, worker.desks.caught_up)]
         assert await worker.assigned(0) == {0: 0}
-        assert worker.desks.ready
-        assert not worker.desks.caught_up
+        seen.append((worker.desks.ready, worker.desks.caught_up))
         await worker.take(0, 0)
-        assert worker.desks.caught_up
+        seen.append((worker.desks.ready, worker.desks.caught_up))
+        assert seen == [(False, False), (True, False), (True, True)]
         worker.desks.revoked()
         assert not worker.desks.ready
 
@@ -223,7 +223,7 @@ def test_a_worker_ends_when_its_reign_is_over_on_all_its_partitions_and_others_f
         assert second.ended.codes == [REIGN_OVER]
 
         third = DeskWorker(cluster, partitions=2)
-        with pytest.raises(WrongReign, match="partition 0 .* partition 1"):
+        with pytest.raises(WrongReign, match=r"partition 0 .* partition 1"):
             await third.assigned(0, 1)
         assert third.ended.codes == [OTHER_REIGN]
 

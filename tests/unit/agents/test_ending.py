@@ -73,7 +73,8 @@ def test_topics_that_are_those_of_the_tape_are_let_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "words"), [({"tape": "id-1"}, "topic fills is gone; epoch 3"), ({"tape": "id-1", "fills": "id-9"}, "fills was made anew")]
+    ("found", "words"),
+    [({"tape": "id-1"}, "topic fills is gone; epoch 3"), ({"tape": "id-1", "fills": "id-9"}, "fills was made anew")],
 )
 def test_a_topic_that_is_gone_or_made_anew_is_another_tape(found: dict[str, str], words: str) -> None:
     with pytest.raises(OtherTape, match=words):

@@ -14,10 +14,10 @@ from streams.pipeline.sequencer import Source
 from streams.pipeline.steps import NOBODY_WATCHES, Step
 from tests.agent_kit import Ended, Ticking, run
 from tests.log_kit import Cluster, Crash, CrashAt, Eager, Producer
+from tests.pipeline_kit import CODEC
 from tests.schema_kit import MARK
 from tests.sequencer_checks import check_tape
 from tests.sequencer_kit import START_MS, TOPICS, Clock, Worker, fill_sources, offsets_on
-from tests.pipeline_kit import CODEC
 
 PARTITIONS = 2
 ALL: frozenset[Source] = frozenset((topic, partition) for topic in TOPICS for partition in range(PARTITIONS))
@@ -32,9 +32,15 @@ class SequencerWorker:
         inner = Worker(cluster, self.log, self.clock, PARTITIONS, watcher or NOBODY_WATCHES, [("signals", 0)])
         self.sequencing = Sequencing(
             SequencerPorts(
-                inner.sequencer, self.log, cluster, self.ended.ending, watcher or NOBODY_WATCHES, cluster.committed.get,
-                lambda: self.generation, Ticking(0.1),
-            )  # fmt: skip
+                inner.sequencer,
+                self.log,
+                cluster,
+                self.ended.ending,
+                watcher or NOBODY_WATCHES,
+                cluster.committed.get,
+                lambda: self.generation,
+                Ticking(0.1),
+            )
         )
 
     async def take(self, source: Source, offset: int = 0, most: int = 1_000, generation: int = 1) -> int:
@@ -49,7 +55,7 @@ class SequencerWorker:
     async def to_the_end(self) -> None:
         await self.sequencing.positions(ALL)
         at = {source: self.cluster.committed.get(source, 0) for source in sorted(ALL)}
-        while any([self.cluster.ends[source] > offset for source, offset in at.items()]):
+        while any(self.cluster.ends[source] > offset for source, offset in at.items()):
             for source, offset in at.items():
                 self.clock.now_ms += 11
                 at[source] += await self.take(source, offset, 20)
@@ -178,5 +184,52 @@ def test_leaving_lets_marks_go_that_wait_for_their_window() -> None:
         worker.clock.now_ms += 100
         await worker.sequencing.leave()
         assert cluster.committed["marks", 0] == 3
+
+    run(story())
+
+
+def test_records_that_were_deleted_unread_under_a_running_worker_end_it() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        worker = SequencerWorker(cluster)
+        for number in range(10):
+            cluster.put("fills", 0, b"a", b"%d" % number)
+        await worker.sequencing.positions(ALL)
+        await worker.take(("fills", 0), 0, 3)
+        cluster.cut("fills", 0, 6)
+        with pytest.raises(OtherTape, match="begins at offset 6, read was up to 3: what lies between was deleted unread"):
+            await worker.take(("fills", 0), 3)
+        assert (worker.ended.codes, worker.log.appended) == ([BROKEN_TAPE], 3 + PARTITIONS)  # and a tick on each tape
+
+    run(story())
+
+
+def test_what_compaction_has_taken_out_is_no_gap() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        worker = SequencerWorker(cluster)
+        for _ in range(5):
+            cluster.put("instruments", 0, b"BTCUSDT", b"x")
+        cluster.compact("instruments", 0)
+        await worker.sequencing.positions(ALL)
+        await worker.take(("instruments", 0))
+        assert (worker.ended.codes, cluster.committed["instruments", 0]) == ([], 5)
+
+    run(story())
+
+
+def test_a_batch_whose_assignment_ends_while_the_broker_is_asked_is_dropped() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        worker = SequencerWorker(cluster)
+        for _ in range(5):
+            cluster.put("instruments", 0, b"BTCUSDT", b"x")
+        cluster.compact("instruments", 0)
+        await worker.sequencing.positions(frozenset({("instruments", 0)}))
+        taking = asyncio.ensure_future(worker.take(("instruments", 0)))
+        await asyncio.sleep(0)
+        worker.generation = 2
+        await taking
+        assert worker.log.appended == 0
 
     run(story())

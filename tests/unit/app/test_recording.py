@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.app.recording import Recorder, RecordedLog, kept
+from streams.app.recording import RecordedLog, Recorder, kept
 from streams.pipeline.resuming import place_header
 from tests.log_kit import Cluster, Producer, Receipt
 

@@ -22,9 +22,13 @@ print("alive")
 """
 
 
-@pytest.mark.parametrize(("plan", "noted"), [("STEPPING", Step.STEPPING), ("OUTPUT_SENT:1", Step.OUTPUT_SENT), ("STEPPING:2", Step.STEPPING)])
+@pytest.mark.parametrize(
+    ("plan", "noted"), [("STEPPING", Step.STEPPING), ("OUTPUT_SENT:1", Step.OUTPUT_SENT), ("STEPPING:2", Step.STEPPING)]
+)
 def test_a_worker_dies_at_its_step_and_leaves_a_note_of_it(tmp_path: Path, plan: str, noted: Step) -> None:
-    ended = subprocess.run([sys.executable, "-c", DIES, tmp_path / "run" / "steps", plan], capture_output=True, timeout=30, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", DIES, tmp_path / "run" / "steps", plan], capture_output=True, timeout=30, check=False
+    )
 
     assert ended.returncode == -signal.SIGKILL
     assert noted_step(tmp_path / "run" / "steps") == noted.value

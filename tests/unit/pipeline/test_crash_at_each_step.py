@@ -44,7 +44,12 @@ def test_the_tape_of_these_proofs_says_something_of_everything() -> None:
 
 def test_a_worker_that_dies_again_and_again_gets_to_the_end() -> None:
     cluster = cluster_with(generated_tape(SEED, EVENTS))
-    plan = [(Step.BATCHES_ACKNOWLEDGED, 1), (Step.OUTPUT_SENT, 30), (Step.SNAPSHOT_ACKNOWLEDGED, 2), (Step.SNAPSHOT_CHUNK_SENT, 2)]
+    plan = [
+        (Step.BATCHES_ACKNOWLEDGED, 1),
+        (Step.OUTPUT_SENT, 30),
+        (Step.SNAPSHOT_ACKNOWLEDGED, 2),
+        (Step.SNAPSHOT_CHUNK_SENT, 2),
+    ]
     crashes = 0
     for life in range(200):
         log = Producer(cluster)

@@ -89,7 +89,7 @@ def test_outputs_of_offsets_the_tape_does_not_have_are_of_another_tape() -> None
     cluster.logs["tape", 0] = cluster.logs["tape", 0][:100]
     cluster.ends["tape", 0] = 100
 
-    with pytest.raises(TapeBroken, match="ends before offset 100, .* what was made at"):
+    with pytest.raises(TapeBroken, match=r"ends before offset 100, .* what was made at"):
         resumed(cluster)
 
 
@@ -180,6 +180,17 @@ def test_the_next_version_takes_the_reign_up_at_the_offset_after(monkeypatch: py
     assert (back.next_offset, back.state.version, back.state.next_version) == (151, "2", "")
 
 
+def test_a_partition_that_a_later_version_has_taken_up_is_over_for_this_one() -> None:
+    cluster = cluster_with(TAPE)
+    state = new_state(1, 0, 1)
+    state.version, state.offset = "2", 299
+    for chunk in cut(0, Place(1, 299), SnapshotWriter(CODEC).write(state, tape_hash(TAPE[299]))):
+        cluster.put(CHANGELOG, 0, *chunk)
+
+    with pytest.raises(ReignEnded, match="is for desk version 2, this is 1"):
+        resumed(cluster)
+
+
 def test_an_older_reign_is_refused_by_the_next_version(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = lived()
     monkeypatch.setattr(resuming, "DESK_VERSION", "2")
@@ -192,7 +203,14 @@ def test_an_older_reign_is_refused_by_the_next_version(monkeypatch: pytest.Monke
 def test_a_place_is_read_back_and_what_is_none_of_ours_is_none() -> None:
     assert place_in(place_header(3, 7, 2), 3) == (7, 2)
     assert place_in(place_header(3, 7, 2), 4) is None
-    for headers in (None, [], [("other", b"3/7/2")], [("qts-place", b"3/7")], [("qts-place", b"\xff/x/y")], [("qts-place", None)]):
+    for headers in (
+        None,
+        [],
+        [("other", b"3/7/2")],
+        [("qts-place", b"3/7")],
+        [("qts-place", b"\xff/x/y")],
+        [("qts-place", None)],
+    ):
         assert place_in(headers, 3) is None
 
 

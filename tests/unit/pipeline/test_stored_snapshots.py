@@ -43,7 +43,9 @@ def stored(*offsets: int, chunk_bytes: int = 64, epoch: int = 1) -> Iterator[tup
 
 
 def test_the_newest_whole_one_is_found_among_torn_ones_and_strangers() -> None:
-    items = dict(stored(10, 20, 9, epoch=1)) | dict(stored(30, epoch=2)) | {b"stranger": b"x", b"1/1/99/0": b"of another partition"}
+    items = (
+        dict(stored(10, 20, 9, epoch=1)) | dict(stored(30, epoch=2)) | {b"stranger": b"x", b"1/1/99/0": b"of another partition"}
+    )
     last = max(key for key in items if key.startswith(b"0/1/20/"))
     del items[last]
     passed_over: list[str] = []

@@ -143,7 +143,11 @@ def test_garbage_on_the_tape_is_a_dead_letter_and_the_partition_moves_on() -> No
     assert bench.pipeline.next_offset == 5
     assert (bench.pipeline.fates[Fate.DEAD_LETTER], bench.pipeline.fates[Fate.APPLIED]) == (3, 2)
     letters = bench.cluster.logs["dead-letters", 0]
-    assert [CODEC.decode_record("DeadLetter", letter.value or b"")["raw"] for letter in letters] == [b"", b"garbage", b"\0\0\0\0\1x"]
+    assert [CODEC.decode_record("DeadLetter", letter.value or b"")["raw"] for letter in letters] == [
+        b"",
+        b"garbage",
+        b"\0\0\0\0\1x",
+    ]
     assert [letter.key for letter in letters] == [b"acc"] * 3
     headers = dict(letters[1].headers)
     assert headers == {
@@ -158,7 +162,13 @@ def test_an_input_that_cannot_be_read_names_its_source_in_its_dead_letter() -> N
     bench.settle()
 
     headers = dict(bench.cluster.logs["dead-letters", 0][0].headers)
-    named = (headers["source-topic"], headers["source-partition"], headers["source-offset"], headers["error"], headers["schema-id"])
+    named = (
+        headers["source-topic"],
+        headers["source-partition"],
+        headers["source-offset"],
+        headers["error"],
+        headers["schema-id"],
+    )
     assert named == (b"signals", b"3", b"77", b"UNKNOWN_SCHEMA", b"9999")
 
 
@@ -301,4 +311,3 @@ def test_an_empty_batch_is_nothing() -> None:
     bench.pipeline.feed([], nothing)
 
     assert bench.pipeline.settled
-

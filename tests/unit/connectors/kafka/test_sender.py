@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -35,19 +36,45 @@ class Broker:
         self.partitions: dict[str, int] = {"t": 4}
         self.log: list[tuple[str, bytes]] = []
         self.poison: set[bytes] = set()
+        self.room = 1 << 30
 
     def arrived(self, key: str) -> list[bytes]:
         """Give a key's records without the repeats, as readers see them."""
         return list(dict.fromkeys(value for one, value in self.log if one == key))
 
 
+class Refusal:
+    """A message of a report."""
+
+    def __init__(self, topic: str, key: str, value: bytes) -> None:
+        self.said = topic, key.encode(), value
+
+    def topic(self) -> str:
+        return self.said[0]
+
+    def key(self) -> bytes:
+        return self.said[1]
+
+    def value(self) -> bytes:
+        return self.said[2]
+
+
+class Sent(NamedTuple):
+    """A record the link has, and whom to call should it not arrive."""
+
+    topic: str
+    key: str
+    value: bytes
+    call: Callable[..., None]
+
+
 class FakeLink:
-    """A link that acknowledges nothing until it is told to."""
+    """A link that acknowledges nothing until it is told to; then it lets go of what arrived, and calls for what did not."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.queue: list[tuple[str, bytes, Callable[..., None]]] = []
-        self.reports: list[tuple[Callable[..., None], KafkaError | None]] = []
+        self.queue: list[Sent] = []
+        self.reports: list[tuple[Sent, KafkaError | None]] = []
         self.dead = False
         self.fatal = ""
         self.produce: Callable[..., None] = self._produce
@@ -59,25 +86,26 @@ class FakeLink:
             raise KafkaException(KafkaError(KafkaError._FATAL))  # noqa: SLF001 - how the library names its own codes
         if partition >= self.broker.partitions[topic]:
             raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))  # noqa: SLF001 - how the library names its own codes
-        self.queue.append((key, value, call))
+        if len(self.queue) >= self.broker.room:
+            raise BufferError
+        self.queue.append(Sent(topic, key, value, call))
 
     def deliver(self, count: int = 1 << 30) -> None:
         """Have the broker take so many; a refused one takes its company with it, and ends the link, as a gapless producer does."""
         taken, self.queue = self.queue[:count], self.queue[count:]
-        for key, value, call in taken:
-            if value in self.broker.poison:
+        for place, one in enumerate(taken):
+            if one.value in self.broker.poison:
                 self.dead = True
-                self.reports += [
-                    (one, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)) for *_, one in taken[taken.index((key, value, call)) :]
-                ]
+                self.reports += [(other, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)) for other in taken[place:]]
                 return
-            self.broker.log.append((key, value))
-            self.reports.append((call, None))
+            self.broker.log.append((one.key, one.value))
+            self.reports.append((one, None))
 
     def poll(self, timeout_s: float) -> int:  # noqa: ARG002 - the port's
         reports, self.reports = self.reports, []
-        for call, error in reports:
-            call(error, None)
+        for one, error in reports:
+            if error is not None:
+                one.call(error, Refusal(one.topic, one.key, one.value))
         return len(reports)
 
     def topics(self) -> Mapping[str, int] | None:
@@ -88,7 +116,7 @@ class FakeLink:
 
     def give_up(self) -> None:
         self.dead = True
-        self.reports += [(call, KafkaError(KafkaError._PURGE_QUEUE)) for *_, call in self.queue]  # noqa: SLF001 - the same
+        self.reports += [(one, KafkaError(KafkaError._PURGE_QUEUE)) for one in self.queue]  # noqa: SLF001 - the same
         self.queue = []
         self.poll(0)
 
@@ -115,7 +143,7 @@ class World:
 
     def publish(self, value: int | bytes, key: str = "k", topic: str = "t", partition: int | None = None) -> Receipt:
         """Publish as the publisher does: straight when that is open, else let it wait."""
-        receipt = Receipt(self.sender, topic, key, value if isinstance(value, bytes) else b"%d" % value)
+        receipt = self.sender.receipt(topic, key, value if isinstance(value, bytes) else b"%d" % value)
         receipt.partition = partition
         with self.sender.lock:
             if not (self.sender.open and topic in self.sender.lanes and self.sender.send(receipt)):
@@ -249,8 +277,9 @@ def test_a_crash_while_draining_sends_again_only_what_was_not_noted(world: World
 def test_nothing_goes_straight_between_a_failure_and_what_is_done_about_it(world: World) -> None:
     world.connect()
     world.publish(0)
-    call = world.link.queue.pop()[2]
-    call(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), None)
+    one = world.link.queue.pop()
+    one.call(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), Refusal(one.topic, one.key, one.value))
+    del one
     world.publish(1)
     assert world.link.queue == []
     world.settle()
