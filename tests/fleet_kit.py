@@ -112,8 +112,9 @@ def figures(member: Member, name: str) -> dict[tuple[str, ...], float]:
 class Deployed:
     """A broker with its topics, and the workers of a test."""
 
-    def __init__(self, servers: str, folder: Path, partitions: int) -> None:
+    def __init__(self, servers: str, folder: Path, partitions: int, broker_pid: int) -> None:
         """Know where everything is; nothing of ours runs yet."""
+        self.broker_pid = broker_pid
         self.settings, self.folder, self.partitions = KafkaSettings(servers), folder, partitions
         self.environ = {"QTS_KAFKA_SERVERS": servers, "QTS_HOME": str(folder / "home"), "QTS_MODE": "tests"}
         self.admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
@@ -186,6 +187,15 @@ class Deployed:
         for body in bodies:
             key = str(getattr(body, "account", None) or getattr(body, "symbol", None) or EVERY_ACCOUNT).encode()
             self.publish(TOPIC_OF[type(body)], [self.codec.encode(body)], key)
+
+    def say_all(self, bodies: Iterable[Any]) -> None:
+        """Publish many messages where they belong, those of a topic together."""
+        gathered: dict[tuple[str, bytes], list[bytes]] = {}
+        for body in bodies:
+            key = str(getattr(body, "account", None) or getattr(body, "symbol", None) or EVERY_ACCOUNT).encode()
+            gathered.setdefault((TOPIC_OF[type(body)], key), []).append(self.codec.encode(body))
+        for (topic, key), values in gathered.items():
+            self.publish(topic, values, key)
 
     def change_version(self, version: str) -> None:
         """Have the tape go on with another desk version."""
@@ -308,7 +318,7 @@ def _of(tree: Path | None) -> dict[str, str]:
 def deployed(jars: Path, folder: Path, partitions: int = 2) -> Iterator[Deployed]:
     """Have a broker with topics while a block runs, and end everything after it."""
     with running_cluster(jars, folder / "kafka") as cluster:
-        made = Deployed(cluster.servers, folder, partitions)
+        made = Deployed(cluster.servers, folder, partitions, cluster.pid(1))
         try:
             created = made.qts("topics", "create", "--partitions", str(partitions))
             assert created.code == 0, created.said

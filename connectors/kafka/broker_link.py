@@ -125,12 +125,19 @@ OPTIONS: dict[str, Any] = {
     "reconnect.backoff.ms": 50,
     "reconnect.backoff.max.ms": 500,
 }
-"""Only errors are reported, since what was taken is known without a call (under_way.py). Gapless: where a batch fails for good, none after it is taken. How much is under way is bounded by the outbox, so its own bounds are wide."""
+"""Only errors are reported, since what was taken is known without a call (under_way.py). Gapless: where a batch fails for good, none
+after it is taken. How much is under way is bounded by the outbox, so its own bounds are wide."""
 
 
 def refusal(error: KafkaError) -> str | None:
     """Tell why a record will never be taken; None where it may be, later."""
     return error.str() if error.code() in NEVER_TAKEN else None
+
+
+def never_taken(error: BufferError | KafkaException) -> str | None:
+    """Tell why librdkafka itself will never take a record; None where it may, later."""
+    about = error.args[0] if error.args else None
+    return refusal(about) if isinstance(about, KafkaError) else None
 
 
 def _partitions(about: Any) -> int | None:

@@ -8,13 +8,12 @@ topic is not known, or where librdkafka or the broker does not take it. What bec
 from collections import deque
 from functools import partial
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from connectors.kafka.block_sending import Routes, sent
-from connectors.kafka.broker_link import Link, refusal
+from connectors.kafka.broker_link import Link, never_taken
 from connectors.kafka.lanes import Clock
 from connectors.kafka.outbox import AGAIN_MS, UNITS_MAX, Outbox
-from connectors.kafka.receipts import Receipt
 from connectors.kafka.set_aside import Entry
 from connectors.kafka.spool import Spool
 from connectors.kafka.spool_format import Item
@@ -95,16 +94,17 @@ class Draining(Outbox):
         if not self._topics_known(group, now) or (group.suspect and not self._apart(group)):
             return False
         items = [one for one in group if isinstance(one, Item)]
-        produce, lanes, tail, place = self.link.produce, self.lanes, group.begin(), 0
+        produce, lanes, tail, produced = self.link.produce, self.lanes, group.begin(), 0
         try:
-            for place, (_, ts_ms, topic, key, value, headers, partition) in enumerate(items):
+            for _, ts_ms, topic, key, value, headers, partition in items:
                 to = lanes[topic][key] if partition is None else partition
                 if headers:
                     produce(topic, value, key, to, tail, None, ts_ms, list(headers))
                 else:
                     produce(topic, value, key, to, tail, None, ts_ms)
+                produced += 1
         except (BufferError, KafkaException) as error:
-            self._not_produced(group, items, place, error)
+            self._not_produced(group, items, produced, error)
         # Trouble or not: the whole group counts as under way, and what was not produced is found when the link is given up.
         group.units = len(items) + (sum(len(one.value) for one in items) >> 10)
         with self.lock:
@@ -149,15 +149,14 @@ class Draining(Outbox):
         self._lonely = True
         return len(group) <= 1 and not self.window
 
-    def _not_produced(self, group: Group, items: list[Item], place: int, error: BufferError | KafkaException) -> None:
+    def _not_produced(self, group: Group, items: list[Item], produced: int, error: BufferError | KafkaException) -> None:
         """Deal with a record librdkafka does not take: everything from it on is left for later, unless it was by itself."""
-        about = error.args[0]
-        never = refusal(about) if isinstance(about, KafkaError) else None
+        never = never_taken(error)
         if never is not None and group.alone:
-            group.failed.append((content_of(items[place]), never))
+            group.failed.append((content_of(items[produced]), never))
             return
         group.suspect = group.suspect or never is not None
-        group.unsent = len(items) - place
+        group.unsent = len(items) - produced
         self.in_trouble(f"librdkafka does not take a record of the spool: {error}")
 
 

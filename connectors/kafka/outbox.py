@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 
-from connectors.kafka.broker_link import Link, refusal
+from connectors.kafka.broker_link import Link, never_taken, refusal
 from connectors.kafka.lanes import Clock, Lanes
 from connectors.kafka.receipts import AT_BROKER, FAILED, WAITING, BadPartition, Receipt, Refused, UnknownTopic
 from connectors.kafka.spool import Spool
@@ -78,7 +78,7 @@ class Outbox:
         try:
             self.link.produce(receipt.topic, receipt.value, receipt.key, partition, self.tail, **more)
         except (BufferError, KafkaException) as error:
-            if isinstance(error.args[0], KafkaError) and (never := refusal(error.args[0])) is not None:
+            if (never := never_taken(error)) is not None:
                 raise Refused(f"a record to {receipt.topic} cannot be sent: {never}") from None
             self.in_trouble(f"librdkafka takes nothing: {error}")
             return False
@@ -178,7 +178,7 @@ class Outbox:
         """Remember whom to call when a receipt is settled."""
         with self.lock:
             group = receipt.company
-            if receipt.callbacks is None and isinstance(group, Group) and group is not self.unsent:
+            if receipt.callbacks is None and group is not self.unsent:
                 group.watched.append(receipt)
             receipt.callbacks = [*(receipt.callbacks or ()), call]
         if receipt.state != WAITING:

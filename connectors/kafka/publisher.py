@@ -10,7 +10,6 @@ and back too. Some may arrive twice after trouble: readers drop repeats by their
 the bytes (the caller), keeping a folder for each process (two publishers on one are refused).
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -37,8 +36,6 @@ BLOCK_MS = 1_000
 BUSY_S, IDLE_S, AWAY_S = 0.005, 0.05, 0.02
 """How long the publisher's own thread rests while callers serve reports; waits for a report; rests while the broker is away."""
 CLOSE_S = 10.0
-
-log = logging.getLogger(__name__)
 
 
 class Outgoing(NamedTuple):
@@ -99,8 +96,8 @@ class Publisher:
             receipt = sender.receipt(topic, key, value)
             receipt.headers, receipt.partition = tuple(headers), partition
             return self._publish_slowly(receipt)
-        lock = sender.lock
-        lock.acquire()  # `with` costs twice as much
+        link = None
+        sender.lock.acquire()  # `with` costs twice as much
         try:
             sender.link.produce(topic, value, key, sender.open[topic][key], sender.tail)
             receipt = Receipt()
@@ -111,11 +108,11 @@ class Publisher:
                 return receipt
             link = self._end_group()
         except (KeyError, BufferError, KafkaException):
-            link = None  # no broker, a new topic, no room: told apart below
+            receipt = sender.receipt(topic, key, value)  # no broker, a new topic, no room: told apart below
         finally:
-            lock.release()
+            sender.lock.release()
         if link is None:
-            return self._publish_slowly(sender.receipt(topic, key, value))
+            return self._publish_slowly(receipt)
         link.poll(0)
         sender.trim()
         return receipt
@@ -146,13 +143,13 @@ class Publisher:
                     receipt = Receipt()
                     receipt.company, receipt.topic, receipt.key, receipt.value = group, topic, key, value
                     group.append(receipt)
+                    done.append(receipt)
                     left -= 1 + (len(value) >> 10)
                     count += 1
-            except (KeyError, BufferError, KafkaException) as error:
-                log.debug("the next is published by itself: %s", error)
+            except (KeyError, BufferError, KafkaException):
+                del records  # the next is published by itself
             finally:
                 sender.left = left
-            done += group[len(group) - count :]
             link = self._end_group() if left <= 0 else None
         del tail
         if link is not None:
@@ -170,6 +167,7 @@ class Publisher:
         """Wait until what was published before is settled; gives how many records are not."""
         sender = self._sender
         give_up = self._clock.ticking_ms() + timeout_s * 1_000
+        left_s: Callable[[], float] = lambda: max(0.0, (give_up - self._clock.ticking_ms()) / 1_000)  # noqa: E731 - said twice below
         with sender.lock:
             sender.close_group()
             groups = [group for group in sender.window if not group.spooled]
@@ -177,11 +175,11 @@ class Publisher:
         # A group arrives as a whole: its last record tells of all, unless there was trouble.
         lasts = [one for group in groups for one in group[-1:] if isinstance(one, Receipt)]
         for one in [*waiting, *lasts]:
-            if one.state == WAITING and not sender.wait_for(one, self._left_s(give_up)):
+            if one.state == WAITING and not sender.wait_for(one, left_s()):
                 break
         waiting += [one for group in groups if group.state == WAITING for one in group if isinstance(one, Receipt)]
         for one in waiting:
-            if one.state == WAITING and not sender.wait_for(one, self._left_s(give_up)):
+            if one.state == WAITING and not sender.wait_for(one, left_s()):
                 return sum(other.state == WAITING for other in waiting)
         return 0
 
@@ -209,8 +207,7 @@ class Publisher:
             reasons.append(str(sender.problem))
         if sender.blocked:
             reasons.append(sender.blocked)
-        for why, count in spool.set_aside.reasons.items():
-            reasons.append(f"{count:,} records set aside in {spool.folder}: {why}")
+        reasons += [f"{count:,} records set aside in {spool.folder}: {why}" for why, count in spool.set_aside.reasons.items()]
         return Health(not reasons, tuple(reasons), sender.mode, spool.records, sender.spool_bytes, spool.set_aside.records)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
@@ -234,9 +231,6 @@ class Publisher:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close it."""
         self.close()
-
-    def _left_s(self, give_up: float) -> float:
-        return max(0.0, (give_up - self._clock.ticking_ms()) / 1_000)
 
     def _publish_slowly(self, receipt: Receipt) -> Receipt:
         """Publish where something is in the way: no broker, a new topic, no room."""

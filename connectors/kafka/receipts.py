@@ -74,7 +74,12 @@ class Company(Protocol):
     """What a record is under way with: its state is the record's, unless that has one of its own."""
 
     state: int
-    desk: Desk
+    watched: "list[Receipt]"
+    """Those whose callers want to be called."""
+
+    @property
+    def desk(self) -> Desk:
+        """Give who settles it."""
 
 
 class Receipt:

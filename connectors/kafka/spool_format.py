@@ -173,6 +173,7 @@ def _packed_headers(headers: Headers) -> bytes:
 
 
 def parsed_headers(data: bytes) -> Headers:
+    """Read the headers of a record."""
     found, at = [], 0
     while at < len(data):
         name_bytes, value_bytes = _NAME_AND_VALUE.unpack_from(data, at)

@@ -49,7 +49,9 @@ class Block(NamedTuple):
 class Group(list[Receipt | Item]):
     """Records under way that are looked at together: receipts, or items of the spool, or a block of it."""
 
-    def __init__(self, desk: Reported, of: Iterable[Receipt | Item] = (), spooled: bool = False, after: Position | None = None) -> None:
+    def __init__(
+        self, desk: Reported, of: Iterable[Receipt | Item] = (), spooled: bool = False, after: Position | None = None
+    ) -> None:
         """Begin with some, or none. `after` is where the spool is read on behind them, where that can be noted."""
         super().__init__(of)
         self.desk, self.spooled, self.after = desk, spooled, after

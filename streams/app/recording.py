@@ -4,8 +4,8 @@ Decides: the layout of a file (frames of offset, length, CRC, bytes) and that on
 file of it (`./qts tape export`).
 """
 
-import logging
 import atexit
+import logging
 import os
 import zlib
 from collections.abc import Iterator

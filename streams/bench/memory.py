@@ -28,33 +28,43 @@ REST_S = 3.0
 
 def memory(bench: Bench, settings: KafkaSettings, folder: Path, accounts: int, positions: int, timer: Timer) -> Row:
     """Give the resident memory of a worker that holds so much. The deployment's topics are there, and empty."""
-    count = bench.fill("tape", _tape(accounts, positions))
+    tape = _Tape()
+    count = bench.fill("tape", tape.held(accounts, positions))
     with BenchWorker("desk", settings, folder) as worker:
         worker.wait_until_ready(timer)
         until = timer.now_ns() + int(DONE_S_MAX * 1e9)
-        while bench.committed(GROUP, "tape") < count:
-            worker.check()
-            if timer.now_ns() > until:
-                raise NotDone(f"the desk did not get through {count:,} events: {worker.last_words()}")
-            timer.sleep(0.2)
+        for number in range(1, SNAPSHOTS + 1):
+            count += bench.fill("tape", tape.ticks(number))
+            while bench.committed(GROUP, "tape") < count:
+                worker.check()
+                if timer.now_ns() > until:
+                    raise NotDone(f"the desk did not get through {count:,} events: {worker.last_words()}")
+                timer.sleep(0.2)
         timer.sleep(REST_S)
         resident = worker.resident_bytes()
     return Row(f"memory of a desk worker, {accounts:,} accounts × {positions} positions", resident / 1e6, "MB", None)
 
 
-def _tape(accounts: int, positions: int) -> Iterator[tuple[int, bytes | None, bytes]]:
-    codec, offsets = Codec(BundledRegistry()), [0] * PARTITIONS
+class _Tape:
+    """Makes the events of all partitions."""
 
-    def event(partition: int, stamp_ms: int, topic: str, body: Body) -> tuple[int, bytes | None, bytes]:
-        offset = offsets[partition]
-        offsets[partition] += 1
-        return partition, None, codec.encode_event(TapeEvent(offset, stamp_ms, topic, partition, offset, body))
+    def __init__(self) -> None:
+        self._codec, self._offsets = Codec(BundledRegistry()), [0] * PARTITIONS
 
-    for body in held_bodies(accounts, positions, START_MS):
-        wanted = range(PARTITIONS) if isinstance(body, Mark) else [partition_of(body.account.encode(), PARTITIONS)]
-        for partition in wanted:
-            yield event(partition, START_MS, "bench", body)
-    for number in range(1, SNAPSHOTS + 1):
+    def held(self, accounts: int, positions: int) -> Iterator[tuple[int, bytes | None, bytes]]:
+        """Give what makes the accounts hold their positions."""
+        for body in held_bodies(accounts, positions, START_MS):
+            wanted = range(PARTITIONS) if isinstance(body, Mark) else [partition_of(body.account.encode(), PARTITIONS)]
+            for partition in wanted:
+                yield self._event(partition, START_MS, "bench", body)
+
+    def ticks(self, number: int) -> Iterator[tuple[int, bytes | None, bytes]]:
+        """Give the ticks at which the next snapshot is taken."""
         stamp_ms = START_MS + number * 10_000
         for partition in range(PARTITIONS):
-            yield event(partition, stamp_ms, "ticks", Tick(stamp_ms // 1_000))
+            yield self._event(partition, stamp_ms, "ticks", Tick(stamp_ms // 1_000))
+
+    def _event(self, partition: int, stamp_ms: int, topic: str, body: Body) -> tuple[int, bytes | None, bytes]:
+        offset = self._offsets[partition]
+        self._offsets[partition] += 1
+        return partition, None, self._codec.encode_event(TapeEvent(offset, stamp_ms, topic, partition, offset, body))

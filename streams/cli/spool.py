@@ -33,7 +33,7 @@ def status(out: Output, folder: Path | None) -> Answer:
         raise BadInput(f"there is no folder {folder}")
     try:
         bound = spool_bytes_max(os.environ)
-        found = [status_of(one, bound, SystemClock().wall_ms(), shutil.disk_usage(one).free) for one in spools(where)]
+        found = [status_of(one, bound, SystemClock().wall_ms(), free_bytes(one)) for one in spools(where)]
     except (BadSpoolSettings, OSError) as error:
         raise BadInput(str(error)) from error
     for one in found:
@@ -43,6 +43,11 @@ def status(out: Output, folder: Path | None) -> Answer:
     green = all(one.green for one in found)
     told = [{**one._asdict(), "green": one.green} for one in found]
     return Answer({"folder": where, "green": green, "spools": told}, exit_code=0 if green else NEGATIVE)
+
+
+def free_bytes(folder: Path) -> int:
+    """Tell what the disk of a folder has left."""
+    return shutil.disk_usage(folder).free
 
 
 def _told(one: Status) -> str:

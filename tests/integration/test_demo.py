@@ -7,19 +7,26 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.kafka.embedded import EmbeddedBroker
+from connectors.kafka.publisher import Publisher
+from connectors.kafka.settings import KafkaSettings
+from connectors.kafka.system_clock import SystemClock
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
 from streams.app.recording import kept
-from streams.cli.demo_run import combined
+from streams.cli.demo_run import combined, foreign_account
 from streams.desk.desk import step
+from streams.desk.messages import Control, OpenAccount
 from streams.desk.outputs import Decision
 from streams.desk.state import new_state
 from streams.replay.hashes import decisions_hash
+from streams.simulation.venue import VENUE
 from tests.deployment_kit import QTS, Running, running, until
 
 FIRST_VIEW_S_MAX = 10.0
@@ -181,3 +188,17 @@ def first_view_s(folder: Path) -> float:
 
 def test_the_first_view_comes_within_ten_seconds(tmp_path: Path) -> None:
     assert first_view_s(tmp_path) < FIRST_VIEW_S_MAX
+
+
+def test_a_broker_that_knows_an_account_of_a_real_venue_is_noticed(tmp_path: Path) -> None:
+    codec = Codec(BundledRegistry())
+    with EmbeddedBroker() as broker:
+        broker.create("control", 4)
+        kafka = KafkaSettings(servers=broker.servers)
+        for number, venue in enumerate((VENUE, "BINANCE_USDM")):
+            assert foreign_account(kafka, codec) is None
+            opened = OpenAccount(venue, "keys", Decimal(2), Decimal(1_000))
+            with Publisher(kafka, tmp_path / "spool", clock=SystemClock()) as publisher:
+                command = Control(f"c{number}", f"acc{number}", "ana", "", 1_780_000_000_000, opened)
+                publisher.publish("control", command.account, codec.encode(command)).wait(30)
+        assert foreign_account(kafka, codec) == "acc1 at BINANCE_USDM"

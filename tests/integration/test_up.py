@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,27 @@ from tests.integration.kafka_server import KafkaMissingError, resolved_jars, run
 ONE_OF_EACH = ("--workers", "sequencer=1,desk=1,views=1,policy=1")
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give what --broker is told: the embedded one, or a real one that nobody else has."""
-    if request.param == "embedded":
-        yield "embedded"
-        return
+@contextmanager
+def own_kafka(folder: Path) -> Iterator[str]:
+    """Run a real Kafka that nobody else has: a deployment's topics have fixed names. Where it cannot be had, skip, but not in CI."""
     try:
         jars = resolved_jars()
     except KafkaMissingError as missing:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(f"real Kafka could not be had: {missing}")
-    with running_kafka(jars, tmp_path / "kafka") as kafka:
+    with running_kafka(jars, folder) as kafka:
         yield kafka.servers
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give what --broker is told."""
+    if request.param == "embedded":
+        yield "embedded"
+        return
+    with own_kafka(tmp_path / "kafka") as servers:
+        yield servers
 
 
 def status(command: Running) -> dict[str, Any]:
@@ -86,8 +94,8 @@ def test_a_worker_whose_settings_cannot_be_used_is_left_alone_and_it_is_said(tmp
 @pytest.mark.kafka
 def test_a_demo_on_a_real_kafka_trades_and_takes_its_leave(tmp_path: Path) -> None:
     with (
-        running_kafka(resolved_jars(), tmp_path / "kafka") as kafka,
-        running(tmp_path / "demo", "demo", "--broker", kafka.servers, "--seconds", "10", "--json") as command,
+        own_kafka(tmp_path / "kafka") as servers,
+        running(tmp_path / "demo", "demo", "--broker", servers, "--seconds", "10", "--json") as command,
     ):
         assert command.ended() == 0, command.complained()
         told = command.answer()

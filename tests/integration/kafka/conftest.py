@@ -26,3 +26,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, jars: Path) -> Iterator
     """Give a broker with two partitions of everything, one for all tests of a module."""
     with deployed(jars, tmp_path_factory.mktemp("deployment")) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def wide_deployment(tmp_path_factory: pytest.TempPathFactory, jars: Path) -> Iterator[Deployed]:
+    """Give a broker with four partitions of everything."""
+    with deployed(jars, tmp_path_factory.mktemp("wide"), 4) as made:
+        yield made

@@ -14,6 +14,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
 from connectors.kafka.identity import topic_ids, write_identity
+from infra.kafka.topics import catalogue
 from streams.agents.ending import BROKEN_TAPE
 from streams.cli.crash_fleet import Member
 from tests.fleet_kit import Deployed, by_account, until
@@ -52,7 +53,9 @@ class Sound:
         """Delete a topic and make it again, with other records on it."""
         self.all.admin.delete_topics([name], operation_timeout=30)[name].result(timeout=30)
         until(lambda: name not in topic_ids(self.all.settings, [name]), f"{name} is gone")
-        made = self.all.admin.create_topics([NewTopic(name, self.all.partitions, 1)], operation_timeout=30)
+        wanted = next(topic for topic in catalogue() if topic.name == name.removesuffix(f"-{self.all.identity().epoch}"))
+        new = NewTopic(name, self.all.partitions, 1, config=dict(wanted.settings))
+        made = self.all.admin.create_topics([new], operation_timeout=30)
         made[name].result(timeout=30)
         until(lambda: name in topic_ids(self.all.settings, [name]), f"{name} is there")
         for partition in range(self.all.partitions):

@@ -17,8 +17,8 @@ from rich.console import Console
 from streams.cli.day import Shown
 from streams.cli.day_story import DAY_MS, MIDNIGHT_MS, Clock, Pace, Tally, day_plan, pass_day
 from streams.cli.day_view import HONEST, Figures, Screen
-from streams.cli.view_words import price_text, spark
 from streams.cli.main import main
+from streams.cli.view_words import price_text, spark
 from streams.desk.values import ZERO
 from streams.simulation.world import World
 from tests.desk_kit import dec

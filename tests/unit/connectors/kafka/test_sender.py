@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from connectors.kafka.draining import MISSING_MS
 from connectors.kafka.outbox import AWAY, DIRECT
 from connectors.kafka.receipts import WAITING, BadPartition, Receipt, Refused, UnknownTopic
 from connectors.kafka.sender import AT_START_MS, STALL_MS, Sender
@@ -328,6 +329,100 @@ def test_records_for_a_topic_that_is_not_there_wait_until_it_is(world: World) ->
     assert world.sender.blocked == ""
 
 
+def test_a_topic_that_stays_away_too_long_has_its_records_set_aside_and_the_others_go_on(world: World) -> None:
+    world.broker.up = False
+    for number in range(600):
+        world.publish(number, topic="mistypd" if number in {0, 300, 599} else "t")
+    world.turn(AT_START_MS)
+    world.broker.up = True
+    world.settle()
+    assert world.broker.log == []
+    world.turn(MISSING_MS)
+    world.settle()
+    world.publish(600)
+    world.settle()
+
+    assert numbers(world.broker.arrived("k")) == [number for number in range(601) if number not in {0, 300, 599}]
+    assert world.sender.spool.set_aside.reasons == {"the broker has no topic mistypd": 3}
+    assert world.sender.blocked == ""
+
+
+def test_a_broker_that_comes_back_has_the_whole_time_again_to_know_a_topic(world: World) -> None:
+    world.broker.up = False
+    world.publish(0, topic="later")
+    world.turn(AT_START_MS)
+    world.broker.up = True
+    world.settle()
+    world.sender.in_trouble("gone")
+    world.turn(MISSING_MS)
+    world.settle()
+    assert world.sender.spool.set_aside.records == 0
+    world.broker.partitions["later"] = 2
+    world.settle()
+    assert numbers(world.broker.arrived("k")) == [0]
+
+
+def test_a_record_is_not_acknowledged_before_its_report_came(world: World) -> None:
+    world.connect()
+    for number in range(3):
+        world.publish(number)
+    world.link.deliver(2)
+    world.turn()
+    assert [one.acknowledged for one in world.receipts] == [False] * 3, "a group is acknowledged as a whole"
+    world.link.deliver(1)
+    world.turn()
+    assert [one.acknowledged for one in world.receipts] == [True] * 3
+
+
+def test_a_report_that_never_comes_is_no_acknowledgement_and_the_record_is_sent_again(world: World) -> None:
+    world.connect()
+    world.publish(0)
+    world.publish(1)
+    lost = world.link.queue.pop()
+    world.link.deliver()
+    world.go_away()
+    world.broker.up = True
+    world.settle()
+
+    assert numbers(world.broker.arrived("k")) == [0, 1]
+    lost.call(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), Refusal(lost.topic, lost.key, lost.value))
+    assert world.sender.trouble == "", "a report of a link that was given up says nothing of the next"
+
+
+def test_who_wants_to_be_called_is_called_once_wherever_the_record_went(world: World) -> None:
+    called: list[int] = []
+
+    def call(receipt: Receipt) -> None:
+        called.append(int(receipt.value))
+
+    world.publish(0).when_settled(call)
+    world.connect()
+    world.publish(1).when_settled(call)
+    world.link.deliver()
+    world.turn()
+    world.publish(2).when_settled(call)
+    world.go_away()
+    world.receipts[0].when_settled(call)
+    world.turn()
+    assert called == [0, 1, 2, 0]
+
+
+def test_damage_in_the_spool_is_set_aside_while_draining_and_what_follows_arrives(world: World) -> None:
+    world.broker.up = False
+    for number in range(30):
+        world.publish(b"value %d" % number)
+    world.turn(AT_START_MS)
+    world.sender.spool.close()
+    (file,) = world.folder.glob("*.spool")
+    file.write_bytes(file.read_bytes().replace(b"value 7", b"valeu 7", 1))
+    world.start()
+    world.broker.up = True
+    world.settle()
+
+    assert world.broker.arrived("k") == [b"value %d" % number for number in range(30) if number != 7]
+    assert world.sender.spool.set_aside.reasons == {"damaged": 1}
+
+
 def test_a_topic_that_is_not_there_is_told_to_who_still_waits(world: World) -> None:
     receipt = world.publish(0, topic="nobody-made-this")
     world.turn()
@@ -414,14 +509,16 @@ def test_whatever_happens_every_acknowledged_record_arrives_in_the_order_of_its_
         elif what < 0.9:
             if world.broker.up:
                 world.link.deliver(chance.randint(1, 40))
-        elif what < 0.97:
+        elif what < 0.95:
             world.broker.up = not world.broker.up
+        elif what < 0.97:
+            world.broker.room = chance.choice([7, 600, 1 << 30])
         else:
             # A crash: what is not acknowledged is nobody's any more.
             world.receipts = [one for one in world.receipts if one.acknowledged]
             world.sender.spool.close()
             world.start()
-    world.broker.up = True
+    world.broker.up, world.broker.room = True, 1 << 30
     world.settle()
 
     for key in ("k0", "k1", "k2"):
