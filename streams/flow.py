@@ -52,7 +52,11 @@ OUTPUTS = (
 
 STAGES = (
     Stage(
-        "sequencer", (*(topic.name for topic in INPUTS), "portfolio"), (TAPE.name,), "marks of the last 100 ms", "pipeline/sequencer.py"
+        "sequencer",
+        (*(topic.name for topic in INPUTS), "portfolio"),
+        (TAPE.name,),
+        "marks of the last 100 ms",
+        "pipeline/sequencer.py",
     ),
     Stage(
         "desk", (TAPE.name,), tuple(topic.name for topic in OUTPUTS), "one state a tape partition, as snapshots", "desk/desk.py"

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,6 @@ from streams.cli.crash_fleet import Member
 from streams.desk.messages import EVERY_ACCOUNT, Control, VersionChange
 from streams.desk.state import State
 from streams.flow import INPUTS, TOPIC_OF
-from streams.pipeline.sequencer import PORTFOLIO
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.stored_snapshots import Restored, newest
 from streams.pipeline.write_pipeline import CHANGELOG
@@ -87,7 +87,7 @@ class Page(NamedTuple):
 
 def page(member: Member, path: str, method: str = "GET") -> Page | None:
     """Ask a worker for a page; nothing where nobody answers."""
-    asked = urllib.request.Request(f"http://127.0.0.1:{member.port}{path}", method=method)  # noqa: S310 - our own worker
+    asked = urllib.request.Request(f"http://127.0.0.1:{member.port}{path}", method=method)
     try:
         with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - our own worker
             return Page(answer.status, str(answer.read(), "utf-8"))
@@ -143,7 +143,7 @@ class Deployed:
     def ready(self, *members: Member) -> None:
         """Wait until workers have recovered."""
         for member in members:
-            until(lambda one=member: _is_ready(self, one), f"{member.name} is ready", READY_S_MAX)
+            until(partial(_is_ready, self, member), f"{member.name} is ready", READY_S_MAX)
 
     def pair(self) -> tuple[Member, Member]:
         """Start a sequencer and a desk, and wait until both are ready."""
@@ -174,28 +174,24 @@ class Deployed:
 
     def publish(self, topic: str, values: Iterable[bytes | None], key: bytes | None = b"*", partition: int | None = None) -> None:
         """Put bytes on a topic and wait until they are there."""
-        failures: list[object] = []
-        log = KafkaLog(self.settings, "test")
         where = partition_of(key or b"", self.partitions) if partition is None else partition
-        for value in values:
-            log.append(topic, where, key, value, None, lambda failure, _: failures.append(failure) if failure else None)
-        assert log.flush(20.0) == 0
-        assert failures == []
+        self._append((topic, where, key, value) for value in values)
 
     def say(self, *bodies: Any) -> None:
         """Publish messages where they belong."""
-        for body in bodies:
-            key = str(getattr(body, "account", None) or getattr(body, "symbol", None) or EVERY_ACCOUNT).encode()
-            self.publish(TOPIC_OF[type(body)], [self.codec.encode(body)], key)
+        self._append(self._placed(body) for body in bodies)
 
-    def say_all(self, bodies: Iterable[Any]) -> None:
-        """Publish many messages where they belong, those of a topic together."""
-        gathered: dict[tuple[str, bytes], list[bytes]] = {}
-        for body in bodies:
-            key = str(getattr(body, "account", None) or getattr(body, "symbol", None) or EVERY_ACCOUNT).encode()
-            gathered.setdefault((TOPIC_OF[type(body)], key), []).append(self.codec.encode(body))
-        for (topic, key), values in gathered.items():
-            self.publish(topic, values, key)
+    def _placed(self, body: Any) -> tuple[str, int, bytes, bytes]:
+        key = str(getattr(body, "account", None) or getattr(body, "symbol", None) or EVERY_ACCOUNT).encode()
+        return TOPIC_OF[type(body)], partition_of(key, self.partitions), key, self.codec.encode(body)
+
+    def _append(self, records: Iterable[tuple[str, int, bytes | None, bytes | None]]) -> None:
+        failures: list[object] = []
+        log = KafkaLog(self.settings, "test")
+        for topic, partition, key, value in records:
+            log.append(topic, partition, key, value, None, lambda failure, _: failures.append(failure) if failure else None)
+        assert log.flush(30.0) == 0
+        assert failures == []
 
     def change_version(self, version: str) -> None:
         """Have the tape go on with another desk version."""
@@ -245,7 +241,9 @@ class Deployed:
         """Tell whether everything published so far is on the tape."""
         committed = Groups(self.settings).committed(SEQUENCERS)
         ends = {topic.name: self.ends(topic.name) for topic in INPUTS}
-        return all(committed.get((topic, partition), 0) >= end for topic, found in ends.items() for partition, end in found.items())
+        return all(
+            committed.get((topic, partition), 0) >= end for topic, found in ends.items() for partition, end in found.items()
+        )
 
     def worked_off(self, *desks: Member, within_s: float = 2 * WAIT_S_MAX) -> None:
         """Wait until everything published so far is on the tape and has been stepped."""
@@ -294,7 +292,9 @@ class Deployed:
         wrong = {name: getattr(found, name) for name in WRONG}
         assert wrong == dict.fromkeys(WRONG, 0), found.examples
         assert {partition: decisions_hash(state) for partition, state in states.items()} == found.decisions_hashes
-        assert {partition: SnapshotWriter(self.codec).state_hash(state) for partition, state in states.items()} == found.state_hashes
+        assert {
+            partition: SnapshotWriter(self.codec).state_hash(state) for partition, state in states.items()
+        } == found.state_hashes
         assert found.orders > 0
         return found
 
@@ -334,6 +334,3 @@ def by_account(states: Mapping[int, State]) -> dict[str, Any]:
         for state in states.values()
         for name, account in state.accounts.items()
     }
-
-
-__all__ = ["INPUTS", "PORTFOLIO", "Broken", "Deployed", "Page", "Ran", "by_account", "deployed", "figures", "page", "until"]

@@ -3,7 +3,6 @@
 Decides: every setting of Faust that has to differ from its default, each with its reason. Leaves to others: roles, agents, what a batch is for.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import faust
@@ -79,6 +78,7 @@ def new_app(app_id: str, version: int, where: Deployment, credentials: Credentia
         broker=[URL(f"kafka://{server}") for server in where.settings.servers.split(",")],
         broker_credentials=credentials,
         datadir=where.data_folder,
+        table_standby_replicas=0,  # a partition is resumed from its newest snapshot in a second; keeping up everybody's would cost more
         store="memory://",  # our state is small, and a store on disk can run ahead of its changelog
         autodiscover=False,
         topic_allow_declare=False,  # topics are made and checked by `./qts topics`; a misspelt name must not make one
@@ -106,6 +106,3 @@ def new_app(app_id: str, version: int, where: Deployment, credentials: Credentia
     if where.embedded:
         app.fetch_wait_ms = EMBEDDED_FETCH_WAIT_MS
     return app
-
-
-Acknowledge = Callable[[], None]

@@ -4,6 +4,7 @@ Decides: that records of a partition stay in their order without a gap, or appen
 that calls it: who appends polls too, and needs no locks. Leaves to others: what is appended, and what to do when it fails (end).
 """
 
+import time
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import Producer
@@ -15,16 +16,16 @@ RECORD_BYTES_MAX = 4 * 1024 * 1024
 QUEUE_RECORDS_MAX = 500_000
 """Far more than the pipeline lets be under way: it stops taking batches before this is full."""
 QUEUE_KBYTES_MAX = 512 * 1024
-GATHERED_MAX = 500
-FEW_UNDER_WAY = 50
-"""While few records are under way each leaves at once. While many are, the next ones gather: sent one by one, each would be a request of its own,
-which costs the broker and this process more than what else is done with it."""
 FULL_WAIT_S = 0.05
 FULL_TRIES_MAX = 2_400
 """Two minutes of a full queue: the broker is away for longer than anybody should wait in silence."""
 
 
 Done = Callable[[object, object], None]
+
+
+STALLED_S_MAX = 120.0
+"""As long as anybody should wait for a broker in silence: the worker ends, and whoever starts it again sees that it does."""
 
 
 class LogFull(OSError):
@@ -44,6 +45,8 @@ class KafkaLog:
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,
                 "linger.ms": 0,
+                # A record that timed out alone would leave a gap that later ones close over: nothing times out, a log that stalls fails as a whole.
+                "message.timeout.ms": 0,
                 # A broker works on one request of a connection at a time: what comes meanwhile goes into the next one, together.
                 "max.in.flight": 1,
                 "message.max.bytes": RECORD_BYTES_MAX,
@@ -53,54 +56,32 @@ class KafkaLog:
             }
         )
         self._produce = self._producer.produce
-        self._gathered: list[tuple[str, int, bytes | None, bytes | None, Sequence[tuple[str, bytes]] | None, Done]] = []
-        self._gather = self._gathered.append
+        self._moved_s = time.monotonic()
 
     def append(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] | None,
         done: Done, /,
     ) -> None:  # fmt: skip
-        """Append a record without waiting for its acknowledgement.
-
-        It leaves with the next poll while few are under way, else when enough have gathered.
-        """
-        self._gather((topic, partition, key, value, headers, done))
-        if len(self._gathered) >= GATHERED_MAX:
-            self._send()
-
-    def poll(self) -> None:
-        """Take the acknowledgements that have come, and send what has gathered unless much is under way still."""
-        producer = self._producer
-        producer.poll(0)
-        if self._gathered and len(producer) < FEW_UNDER_WAY:
-            self._send()
-
-    def _send(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        self._gather = self._gathered.append
-        produce = self._produce
-        for topic, partition, key, value, headers, done in gathered:
+        """Append a record without waiting for its acknowledgement."""
+        for _ in range(FULL_TRIES_MAX):
             try:
                 if headers is None:
-                    produce(topic, value, key, partition, done)
+                    self._produce(topic, value, key, partition, done)
                 else:
-                    produce(topic, value, key, partition, done, headers=list(headers))
+                    self._produce(topic, value, key, partition, done, headers=list(headers))
             except BufferError:
-                self._insist(topic, partition, key, value, headers, done)
-
-    def _insist(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] | None, done: Done
-    ) -> None:  # fmt: skip
-        for _ in range(FULL_TRIES_MAX):
-            self._producer.poll(FULL_WAIT_S)
-            try:
-                self._produce(topic, value, key, partition, on_delivery=done, headers=None if headers is None else list(headers))
-            except BufferError:
-                continue
-            return
+                self._producer.poll(FULL_WAIT_S)
+            else:
+                return
         raise LogFull(f"{QUEUE_RECORDS_MAX} records wait for a broker that does not take them")
+
+    def poll(self) -> None:
+        """Take the acknowledgements that have come."""
+        if self._producer.poll(0) or not len(self._producer):
+            self._moved_s = time.monotonic()
+        elif time.monotonic() - self._moved_s > STALLED_S_MAX:
+            raise LogFull(f"{len(self._producer)} records are under way and nothing was acknowledged for {STALLED_S_MAX:.0f} s")
 
     def flush(self, timeout_s: float) -> int:
         """Wait until everything is acknowledged; tell how much is not."""
-        self._send()
         return int(self._producer.flush(timeout_s))

@@ -17,7 +17,7 @@ _POLL_S = 0.5
 _BATCH, _FEW = 1_000, 2_000
 
 
-class ReadFailed(Exception):
+class ReadFailed(OSError):
     """The broker did not give what was asked for in time."""
 
 

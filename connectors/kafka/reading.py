@@ -20,11 +20,11 @@ _SILENT_POLLS_MAX = 40
 """Ten seconds without a record that has to be there: the broker is asked whether it is."""
 
 
-class BrokerAway(Exception):
+class BrokerAway(OSError):
     """It does not answer."""
 
 
-class ReadRefused(Exception):
+class ReadRefused(OSError):
     """It answers, and does not give the records."""
 
 

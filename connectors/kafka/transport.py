@@ -46,7 +46,7 @@ class BatchedConsumer(driver.Consumer):
     polls = 0
     """How often was asked for records: a watchdog sees that this goes on."""
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's signature
         """Give what one fetch brought, a message a partition."""
         generation, seeks = self.app.consumer_generation_id, self._seeks
         records, active = await self._wait_next_records(timeout)

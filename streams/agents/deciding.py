@@ -63,6 +63,8 @@ class DeskPorts(NamedTuple):
     clock: Callable[[], float]
     work: Callable[[], Work] = lambda: DESK_WORK
     """Called for each partition."""
+    pace: Callable[[], float] | None = None
+    """The clock by which snapshots are not taken again and again while catching up; None: at every point."""
 
 
 class Desks:
@@ -80,8 +82,12 @@ class Desks:
     @property
     def caught_up(self) -> bool:
         """Tell whether every partition has been stepped to where the tape ended when it was resumed."""
-        return self.ready and all(
-            pipeline.closed or pipeline.next_offset >= self._ends[partition] for partition, pipeline in self.pipelines.items()
+        return (
+            self.ready
+            and bool(self.pipelines)
+            and all(
+                pipeline.closed or pipeline.next_offset >= self._ends[partition] for partition, pipeline in self.pipelines.items()
+            )
         )
 
     async def positions(self, assigned: frozenset[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
@@ -148,6 +154,11 @@ class Desks:
                 "worker leaves without a last snapshot of tape partitions %s: they are stepped again from the one before", left
             )
 
+    def idle(self) -> None:
+        """Be ready with nothing to do: there are more workers than partitions."""
+        self._drop()
+        self.ready = True
+
     def revoked(self) -> None:
         """Drop everything: from now on the partitions may be somebody else's."""
         self.ready = False
@@ -189,7 +200,7 @@ class Desks:
         LOGGER.info(
             "tape partition %d goes on at offset %d with %d accounts", partition, resumed.next_offset, len(resumed.state.accounts)
         )
-        return WritePipeline(resumed, codec, ports.log, table, ports.flood(), ports.watcher, ports.work())
+        return WritePipeline(resumed, codec, ports.log, table, ports.flood(), ports.watcher, ports.work(), ports.pace)
 
     async def _step(self, pipeline: WritePipeline, records: Any, acknowledge: Callable[[], None]) -> None:
         last_offset = records[-1].offset

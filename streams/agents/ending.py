@@ -11,7 +11,7 @@ from streams.desk.desk import WrongReign
 from streams.pipeline.flood import Flood
 from streams.pipeline.identity import NEW_EPOCH, OtherTape
 from streams.pipeline.ports import AppendFailed
-from streams.pipeline.resuming import TapeBroken
+from streams.pipeline.resuming import ReignEnded, TapeBroken
 from streams.pipeline.snapshots import BadSnapshot
 from streams.pipeline.write_pipeline import ReignOver
 from streams.services.watchdog import Stuck
@@ -21,7 +21,7 @@ LOGGER = logging.getLogger(__name__)
 BROKEN_TAPE = 65
 """The tape, or a source of it, is not the one the state was made from: somebody has to decide (`./qts tape new-epoch`)."""
 OTHER_REIGN = 66
-"""Another desk version has to step this part of the tape."""
+"""An older desk version has to step this part of the tape first; once it has, starting again helps."""
 REIGN_OVER = 67
 """This desk version has done all that was its to do."""
 FLOODED = 68
@@ -32,11 +32,11 @@ OUTSIDE = 75
 """Something outside failed: the broker, the disk, the memory. Starting again may help."""
 DEFECT = 70
 
-FOR_GOOD = frozenset({BROKEN_TAPE, OTHER_REIGN, REIGN_OVER, FLOODED})
+FOR_GOOD = frozenset({BROKEN_TAPE, REIGN_OVER, FLOODED})
 """Codes with which starting again would end the same way."""
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
-    (TapeBroken, BROKEN_TAPE), (OtherTape, BROKEN_TAPE), (BadSnapshot, BROKEN_TAPE), (WrongReign, OTHER_REIGN), (ReignOver, REIGN_OVER),
+    (TapeBroken, BROKEN_TAPE), (OtherTape, BROKEN_TAPE), (BadSnapshot, BROKEN_TAPE), (ReignEnded, REIGN_OVER), (WrongReign, OTHER_REIGN), (ReignOver, REIGN_OVER),
     (Flood, FLOODED), (Stuck, STUCK), (AppendFailed, OUTSIDE), (OSError, OUTSIDE), (MemoryError, OUTSIDE),
 )  # fmt: skip
 
@@ -67,7 +67,9 @@ class Ending:
             LOGGER.info("worker ends: %s", error)
         else:
             helps = f"; {NEW_EPOCH}" if code == BROKEN_TAPE and NEW_EPOCH not in str(error) else ""
-            LOGGER.critical("worker ends: %s: %s%s", type(error).__name__, error, helps, exc_info=error if code == DEFECT else None)
+            LOGGER.critical(
+                "worker ends: %s: %s%s", type(error).__name__, error, helps, exc_info=error if code == DEFECT else None
+            )
         try:
             for handler in logging.getLogger().handlers:
                 handler.flush()

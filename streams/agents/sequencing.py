@@ -128,6 +128,11 @@ class Sequencing:
             self.tend()
             await asyncio.sleep(TEND_S)
 
+    def idle(self) -> None:
+        """Be ready with nothing to do: there are more workers than partitions."""
+        self._ports.sequencer.own(())
+        self.owned, self.ready = 0, True
+
     def revoked(self) -> None:
         """Forward nothing more of what may be somebody else's now."""
         self.ready = False

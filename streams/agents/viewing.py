@@ -94,6 +94,11 @@ class Viewing:
             self.tend()
             await asyncio.sleep(TEND_S)
 
+    def idle(self) -> None:
+        """Be ready with nothing to do: there are more workers than partitions."""
+        self._drop()
+        self.ready = True
+
     def revoked(self) -> None:
         """Drop everything."""
         self.ready = False

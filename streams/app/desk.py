@@ -40,6 +40,7 @@ def add_desk(app: BatchedApp, parts: Parts) -> Desks:
             lambda: FloodGate(parts.settings.dead_letters_max),
             lambda: app.consumer_generation_id or 0,
             time.monotonic,
+            pace=time.monotonic,
         )
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 
 from connectors.kafka.log_reader import Found, LogReader
-from streams.pipeline.identity import Identity, compare
+from streams.pipeline.identity import Identity, OtherTape, compare
 from streams.pipeline.ports import Read
 from streams.pipeline.resuming import place_in
 from streams.pipeline.write_pipeline import LANES
@@ -19,31 +19,39 @@ TAIL_RECORDS = 200
 class TapeView:
     """One tape partition."""
 
-    def __init__(self, reader: LogReader, topic: str, partition: int) -> None:
-        """Look at this partition."""
-        self._reader, self._topic, self._partition = reader, topic, partition
+    def __init__(self, reader: LogReader, lock: Lock, topic: str, partition: int) -> None:
+        """Look at this partition, one look after the other."""
+        self._reader, self._lock, self._topic, self._partition = reader, lock, topic, partition
 
     def bounds(self) -> tuple[int, int]:
         """Give the first offset there is, and the one the next record will get."""
-        return self._reader.bounds(self._topic, self._partition)
+        with self._lock:
+            return self._reader.bounds(self._topic, self._partition)
 
     def read(self, offset: int) -> Read | None:
         """Read the record at an offset."""
-        found = self._reader.read(self._topic, self._partition, offset)
+        with self._lock:
+            found = self._reader.read(self._topic, self._partition, offset)
         return None if found is None else Read(found.offset, found.key, found.value)
 
 
 class KafkaLook:
     """Looks at Kafka, one look after the other, from whichever thread asks."""
 
-    def __init__(self, reader: LogReader, identity: Identity, topic_ids: Callable[[Iterable[str]], Mapping[str, str]]) -> None:
-        """Look for this identity."""
-        self._reader, self._identity, self._topic_ids = reader, identity, topic_ids
+    def __init__(
+        self,
+        reader: LogReader,
+        identity: Identity,
+        topic_ids: Callable[[Iterable[str]], Mapping[str, str]],
+        epoch: Callable[[], int | None],
+    ) -> None:
+        """Look for this identity. `epoch` asks which one the cluster is in now."""
+        self._reader, self._identity, self._topic_ids, self._epoch = reader, identity, topic_ids, epoch
         self._lock = Lock()
 
     def tape(self, partition: int) -> TapeView:
         """Give a partition of the tape."""
-        return TapeView(self._reader, self._identity.tape, partition)
+        return TapeView(self._reader, self._lock, self._identity.tape, partition)
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Give the first offset there is, and the one the next record will get."""
@@ -57,8 +65,14 @@ class KafkaLook:
         return {topic: place for topic, place in ends.items() if place is not None}
 
     def check_identity(self) -> None:
-        """Make sure that the topics are those the tape was begun with. A broker without topic ids has nothing to compare."""
+        """Make sure that the topics are those the tape was begun with, and its epoch the present one.
+
+        A broker without topic ids has nothing to compare.
+        """
         if self._identity.topics:
+            now = self._epoch()
+            if now != self._identity.epoch:
+                raise OtherTape(f"the tape is in epoch {now}, this worker began in epoch {self._identity.epoch}: start it again")
             compare(self._identity, self._topic_ids(list(self._identity.topics)))
 
 

@@ -4,6 +4,8 @@ Decides: that ready means recovered, and that the watchdog is asked once a secon
 """
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,17 +47,28 @@ def add_pages(
     async def metrics(self: Any, _request: Any) -> Any:
         return self.bytes(exposition(samples), content_type="text/plain")
 
-    async def watch() -> None:
+    async def every_second() -> None:
         lag.looked()
         if parts.recorder is not None:
             parts.recorder.flush()
-        try:
-            watchdog.check()
-        except Exception as error:
-            parts.ending.because(error)
-            raise
 
-    app.timer(interval=WATCH_EVERY_S)(watch)
+    app.timer(interval=WATCH_EVERY_S)(every_second)
+    _watch(watchdog, parts)
+
+
+def _watch(watchdog: Watchdog, parts: Parts) -> None:
+    """Ask the watchdog in a thread of its own: Faust starts timers when it has recovered, and a loop that hangs cannot notice it."""
+
+    def watch() -> None:
+        while True:
+            time.sleep(WATCH_EVERY_S)
+            try:
+                watchdog.check()
+            except Exception as error:
+                parts.ending.because(error)
+                raise
+
+    threading.Thread(target=watch, name="watchdog", daemon=True).start()
 
 
 class _Lag:

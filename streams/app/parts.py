@@ -59,13 +59,16 @@ class Role(Protocol):
     def revoked(self) -> None:
         """Drop everything."""
 
+    def idle(self) -> None:
+        """Be ready with nothing to do: there are more workers than partitions."""
+
 
 def make_parts(settings: WorkerSettings) -> Parts:
     """Make what the environment names."""
     identity = known_identity(settings)
     client_id = f"qts-{settings.name}"
     reader = LogReader(settings.kafka, client_id)
-    look = KafkaLook(reader, identity, lambda names: topic_ids(settings.kafka, names))
+    look = KafkaLook(reader, identity, lambda names: topic_ids(settings.kafka, names), lambda: _epoch(settings))
     return Parts(
         settings, identity, open_registry(settings.registry_url), KafkaLog(settings.kafka, client_id), look, Ending(os._exit),
         _watcher(settings), None if settings.record_folder is None else Recorder(settings.record_folder, settings.name),
@@ -82,6 +85,11 @@ def known_identity(settings: WorkerSettings) -> Identity:
     return Identity(found.epoch, found.partitions, found.tape, found.topics)
 
 
+def _epoch(settings: WorkerSettings) -> int | None:
+    found = read_identity(settings.kafka, IDENTITY_S_MAX)
+    return None if found is None else found.epoch
+
+
 def _watcher(settings: WorkerSettings) -> Watcher:
     watcher: Watcher = NOBODY_WATCHES if settings.steps_file is None else StepFile(settings.steps_file)
     return watcher if settings.die_at is None else DieAt(settings.die_at, watcher)
@@ -96,11 +104,17 @@ def tend_for_ever(app: BatchedApp, role: Role) -> None:
     async def revoked(*_: Any, **__: Any) -> None:
         role.revoked()
 
+    async def assigned(*said: Any, **_: Any) -> None:
+        # Without a partition Faust asks for no positions, and nobody would ever be told that this worker is ready.
+        if not said[-1]:
+            role.idle()
+
     async def leaving(*_: Any, **__: Any) -> None:
         await role.leave()
 
     app.task(tending)
     app.on_partitions_revoked.connect(revoked, weak=False)
+    app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_before_shutdown.connect(leaving, weak=False)
 
 

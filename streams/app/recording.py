@@ -37,7 +37,9 @@ class Recorder:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._name = folder, name
         self._files: dict[tuple[str, int], BinaryIO] = {}
-        atexit.register(self.flush)  # what came after the last flush: files that hang in a cycle are not closed by the interpreter's end
+        atexit.register(
+            self.flush
+        )  # what came after the last flush: files that hang in a cycle are not closed by the interpreter's end
 
     def tape(self, partition: int, value: bytes) -> Done:
         """Give what is called when a record is on the tape: then its offset is known."""

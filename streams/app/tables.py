@@ -4,10 +4,11 @@ Decides: that a change is remembered here only when it is durable: it goes throu
 recovery reads it back. Leaves to others: what is kept in them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import faust
+from faust.types import EventT
 
 
 class OwnTable(faust.Table[bytes, bytes]):
@@ -20,7 +21,32 @@ class OwnTable(faust.Table[bytes, bytes]):
         """Send nothing: it is on the changelog already."""
 
 
-def own_table(app: faust.App, name: str, changelog: str, partitions: int) -> OwnTable:
+Place = tuple[int, int, int]
+
+
+class NewestTable(OwnTable):
+    """A table in which the newest by its own word wins, whatever order a changelog has: a worker that was paused writes late."""
+
+    place_of: Callable[[bytes], Place]
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Take in what was read back, but for what is older than what is there."""
+        for event in batch:
+            key: Any = event.key
+            known = None if event.message.value is None else self.get(key)
+            if known is None or self.place_of(event.value) >= self.place_of(known):
+                super().apply_changelog_batch([event])
+
+
+def newest_table(app: faust.App, name: str, changelog: str, partitions: int, place_of: Callable[[bytes], Place]) -> OwnTable:
+    """Make a table of bytes by bytes in which the newest wins."""
+    table = own_table(app, name, changelog, partitions, NewestTable)
+    assert isinstance(table, NewestTable)
+    table.place_of = place_of
+    return table
+
+
+def own_table(app: faust.App, name: str, changelog: str, partitions: int, kind: type[OwnTable] = OwnTable) -> OwnTable:
     """Make a table of bytes by bytes."""
     topic = app.topic(
         changelog,
@@ -31,7 +57,7 @@ def own_table(app: faust.App, name: str, changelog: str, partitions: int) -> Own
         partitions=partitions,
         compacting=True,
     )
-    table: Any = OwnTable(
+    table: Any = kind(
         app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, changelog_topic=topic,
         recovery_buffer_size=100,
     )  # fmt: skip

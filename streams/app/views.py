@@ -10,7 +10,7 @@ from connectors.kafka.faust_app import BatchedApp, BatchSchema
 from schemas.codec import Codec, Undecodable
 from streams.agents.viewing import Viewing, ViewsPorts
 from streams.app.parts import Parts, tend_for_ever
-from streams.app.tables import OwnTable, PartitionOfTable, forget_others, own_table
+from streams.app.tables import OwnTable, PartitionOfTable, forget_others, newest_table
 from streams.desk.outputs import Portfolio
 from streams.pipeline.resuming import PLACE_HEADER
 from streams.pipeline.sequencer import PORTFOLIO
@@ -21,7 +21,7 @@ from streams.services.metrics import Metrics, Sample
 def add_views(app: BatchedApp, parts: Parts) -> Viewing:
     """Make an app show the accounts."""
     identity, codec = parts.identity, Codec(parts.registry)
-    tables = {name: own_table(app, name, CHANGELOGS[name], identity.partitions) for name in (POSITIONS, ESS)}
+    tables = {name: newest_table(app, name, CHANGELOGS[name], identity.partitions, place_of) for name in (POSITIONS, ESS)}
     viewing = Viewing(
         ViewsPorts(
             lambda partition: {name: PartitionOfTable(table, partition) for name, table in tables.items()},

@@ -44,7 +44,7 @@ def make_app(servers: str, group: str, source: str, sink: str, folder: Path, par
         group, 1, Deployment(settings, partitions, "bench-0", port, data_folder=str(folder), web_bind="127.0.0.1"), None
     )
     table = own_table(app, "desk", CHANGELOG, partitions)
-    look = _EmptySink(LogReader(settings, group), identity, lambda _names: {})
+    look = _EmptySink(LogReader(settings, group), identity, lambda _names: {}, lambda: 1)
     codec = FillCodec(Codec(BundledRegistry()))
     desks = Desks(
         DeskPorts(

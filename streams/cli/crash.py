@@ -72,6 +72,7 @@ def command(out: Output, events: int, kills: int, zombies: int, seed: int, broke
             raise CommandError(str(died), NEGATIVE) from died
         answer = run.proof()
     answer |= {"seed": seed, "events": events, "kills": kills, "zombies": zombies}
+    answer["ok"] = answer["ok"] and (answer["killed"], answer["paused"]) == (kills, zombies)
     _show(out, answer)
     return Answer(answer, exit_code=0 if answer["ok"] else NEGATIVE)
 

@@ -20,6 +20,7 @@ from connectors.kafka.partitioner import partition_of
 from connectors.kafka.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
+from streams.cli.changelog import stored_chunks
 from streams.cli.crash_feed import Feed
 from streams.cli.crash_fleet import Fleet, Member
 from streams.cli.crash_plan import ROW_OF, Disturbance
@@ -27,9 +28,8 @@ from streams.cli.output import NEGATIVE, CommandError, Output, Unavailable
 from streams.desk.state import State
 from streams.flow import INPUTS
 from streams.pipeline.stored_snapshots import newest
-from streams.pipeline.write_pipeline import CHANGELOG
 from streams.replay.hashes import decisions_hash
-from streams.replay.proof import Findings, Tape, Topic, prove
+from streams.replay.proof import Findings, Tape, prove
 from streams.simulation.live import LiveWorld, Pace
 
 PARTITIONS, WORKERS = 4, 2
@@ -54,6 +54,7 @@ class Run:
         self._environ = {"QTS_KAFKA_SERVERS": settings.servers, "QTS_HOME": str(folder / "home"), "QTS_MODE": "tests"}
         self.steps_hit: Counter[str] = Counter()
         self.published = 0
+        self.done: Counter[str] = Counter()
         self.ended_by_themselves = 0
 
     def make_topics(self) -> None:
@@ -100,7 +101,8 @@ class Run:
     def _disturb(self, fleet: Fleet, what: Disturbance, woken: list[tuple[float, Member]]) -> None:
         member = fleet.of(what.role)[what.worker]
         if member.paused:
-            return
+            member.wake()
+        self.done[what.kind] += 1
         if what.kind == "pause":
             member.pause()
             woken.append((time.monotonic() + what.pause_s, member))
@@ -157,7 +159,7 @@ class Run:
                 which = reader if topic == known.tape else beside
                 return which.between(topic, partition, *which.bounds(topic, partition))
 
-            live = {partition: self._live(read, partition, known.epoch, codec) for partition in range(PARTITIONS)}
+            live = {partition: self._live(reader, partition, known.epoch, codec) for partition in range(PARTITIONS)}
             tape = Tape(known.epoch, PARTITIONS, known.tape, lambda key: partition_of(key, PARTITIONS))
             until = {partition: state.offset for partition, (state, _) in live.items()}
             found = prove(tape, read, codec, until, Groups(self._settings).committed(SEQUENCERS))
@@ -166,14 +168,8 @@ class Run:
             )
         return self._answer(found, live, left)
 
-    def _live(self, read: Topic, partition: int, epoch: int, codec: Codec) -> tuple[State, str]:
-        stored: dict[bytes, bytes] = {}
-        for record in read(CHANGELOG, partition):
-            if record.key is not None and record.value is not None:
-                stored[record.key] = record.value
-            elif record.key is not None:
-                stored.pop(record.key, None)
-        restored = newest(stored.items(), partition, epoch, codec, [])
+    def _live(self, reader: LogReader, partition: int, epoch: int, codec: Codec) -> tuple[State, str]:
+        restored = newest(stored_chunks(reader, partition).items(), partition, epoch, codec, [])
         if restored is None:
             raise CommandError(f"tape partition {partition} has no whole snapshot", NEGATIVE)
         return restored.state, restored.marker.state_hash
@@ -207,6 +203,8 @@ class Run:
             "positions_match": state_hashes == found.state_hashes,
             "hash_match": hash_match,
             "decisions_hashes": found.decisions_hashes,
+            "killed": self.done["kill"],
+            "paused": self.done["pause"],
             "ended_by_themselves": self.ended_by_themselves,
             "steps_hit": dict(self.steps_hit.most_common()),
             "examples": found.examples,

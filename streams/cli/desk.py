@@ -9,20 +9,23 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
+from connectors.kafka.groups import Groups
 from connectors.kafka.identity import TapeIdentity
+from connectors.kafka.local_node import free_ports
 from connectors.kafka.log_reader import LogReader
 from schemas.codec import Codec
 from schemas.registry import Registry
+from streams.agents.ending import REIGN_OVER
+from streams.cli.changelog import stored_chunks
 from streams.cli.command import group
 from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
-from streams.cli.output import Answer, BadInput, Output
+from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output
 from streams.cli.records import registry
-from streams.cli.tape_epoch import identity_of
+from streams.cli.tape_epoch import DESK_GROUP, identity_of
 from streams.cli.worker import run_worker
 from streams.desk.state import DESK_VERSION
 from streams.pipeline.resuming import is_later
 from streams.pipeline.stored_snapshots import newest
-from streams.pipeline.write_pipeline import CHANGELOG
 
 command = group("desk", "Step what is left of the tape.", example="./qts desk catch-up")
 
@@ -48,25 +51,27 @@ def catch_up(out: Output, servers: str | None) -> Answer:
     if DESK_VERSION not in versions or not all(map(is_later, others)):  # what a later one has taken over already is no hindrance
         runs = [f"git worktree add ../desk-{version} desk-{version} && ../desk-{version}/qts desk catch-up" for version in others]
         raise BadInput(f"this is desk version {DESK_VERSION}; to step the part of another one: {'; '.join(runs)}", run=runs)
+    at_work = Groups(where).members([f"{DESK_GROUP}{'' if DESK_VERSION == '1' else f'-v{DESK_VERSION}'}"])
+    if any(at_work.values()):
+        raise CommandError(
+            f"desks are at work ({at_work}): they catch up by themselves; wait ten seconds where one was killed", NEGATIVE
+        )
     os.environ.update(
         {
             "QTS_ROLE": "desk",
             "QTS_WORKER": "catch-up",
-            "QTS_WEB_PORT": "0",
+            "QTS_WEB_PORT": str(free_ports(1)[0]),
             "QTS_CATCH_UP": "1",
             "QTS_KAFKA_SERVERS": where.servers,
         }
     )
     code = run_worker()
-    return Answer({"reigns": _told(reigns), "exit": code}, exit_code=code)
+    # A reign that is over is what was wanted.
+    return Answer({"reigns": _told(reigns), "exit": code}, exit_code=0 if code == REIGN_OVER else code)
 
 
 def _reign(reader: LogReader, known: TapeIdentity, partition: int, schemas: Registry) -> tuple[int, str]:
-    stored: dict[bytes, bytes] = {}
-    for record in reader.between(CHANGELOG, partition, *reader.bounds(CHANGELOG, partition)):
-        if record.key is not None and record.value is not None:
-            stored[record.key] = record.value
-    restored = newest(stored.items(), partition, known.epoch, Codec(schemas), [])
+    restored = newest(stored_chunks(reader, partition).items(), partition, known.epoch, Codec(schemas), [])
     if restored is None:
         return -1, DESK_VERSION
     state = restored.state

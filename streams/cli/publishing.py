@@ -31,7 +31,9 @@ UNDER_WAY_MAX = 10_000
 class Settled(Protocol):
     """What a publisher gives for a record."""
 
-    state: int
+    @property
+    def state(self) -> int:
+        """Tell how far it is."""
 
     def wait(self, timeout_s: float | None = None) -> object:
         """Wait until it is acknowledged."""
@@ -51,7 +53,7 @@ def spool_folders() -> list[Path]:
     """
     home = Path(os.environ.get("QTS_HOME") or ".qts") / "spool"
     folders = [home / name for name in ("commands", *(f"commands-{number}" for number in range(2, COMMANDS_MAX + 1)))]
-    return sorted(folders, key=lambda folder: not (folder.is_dir() and status_of(folder, SPOOL_BYTES, 0).records))
+    return sorted(folders, key=lambda folder: not (folder.is_dir() and status_of(folder, SPOOL_BYTES, 0, 0).records))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import click
 from rich.table import Table
 
-from connectors.kafka.reading import BrokerAway, ReadRefused, TopicReader
+from connectors.kafka.identity import BadIdentity, read_identity
+from connectors.kafka.reading import AWAY_S, BrokerAway, ReadRefused, TopicReader
 from connectors.kafka.spool_settings import BadSpoolSettings, spool_bytes_max
 from connectors.kafka.spool_status import Status, spools, status_of
 from streams.cli.command import single
@@ -131,9 +132,10 @@ def _tape_ends(servers: str) -> tuple[dict[int, int], str | None]:
     """Give where each tape partition ends; or why nobody can tell."""
     try:
         with TopicReader(settings(servers)) as reader:
-            partitions = reader.topics().get(TAPE.name, 0)
-            return {part: bounds.high for part, bounds in reader.bounds(TAPE.name, partitions).items()}, None
-    except (BrokerAway, ReadRefused) as away:
+            known = read_identity(settings(servers), AWAY_S)
+            tape = TAPE.name if known is None else known.tape
+            return {part: bounds.high for part, bounds in reader.bounds(tape, reader.topics().get(tape, 0)).items()}, None
+    except (BrokerAway, ReadRefused, BadIdentity) as away:
         return {}, str(away)
 
 

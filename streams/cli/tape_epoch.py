@@ -5,7 +5,7 @@ and the order of writes: new tape, snapshots, positions of groups, and the ident
 Leaves to others: what of a state is carried over (pipeline.epochs).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import click
@@ -20,6 +20,7 @@ from connectors.kafka.topic_rules import NewTopics, WantedTopic, default_replica
 from infra.kafka.topics import catalogue
 from schemas.codec import Codec
 from schemas.registry import Registry
+from streams.cli.changelog import stored_chunks
 from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
 from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output, Unavailable
 from streams.cli.records import registry
@@ -30,7 +31,7 @@ from streams.pipeline.epochs import carried_over
 from streams.pipeline.ports import Lane
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.stored_snapshots import Place as SnapshotPlace
-from streams.pipeline.stored_snapshots import cut, newest
+from streams.pipeline.stored_snapshots import cut, newest, parse_key
 from streams.pipeline.write_pipeline import CHANGELOG
 
 SEQUENCER_GROUP, DESK_GROUP = "qts-sequencer", "qts-desk"
@@ -102,13 +103,7 @@ def _nobody_at_work(where: KafkaSettings) -> None:
 
 def _last(reader: LogReader, known: TapeIdentity, partition: int, schemas: Registry) -> Last:
     """Read the newest whole snapshot of a partition, and count what the tape has beyond it."""
-    stored: dict[bytes, bytes] = {}
-    for record in reader.between(CHANGELOG, partition, *reader.bounds(CHANGELOG, partition)):
-        if record.key is not None and record.value is not None:
-            stored[record.key] = record.value
-        elif record.key is not None:
-            stored.pop(record.key, None)
-    restored = newest(stored.items(), partition, known.epoch, Codec(schemas), [])
+    restored = newest(stored_chunks(reader, partition).items(), partition, known.epoch, Codec(schemas), [])
     if restored is None:
         raise BadInput(f"tape partition {partition} has no whole snapshot of epoch {known.epoch} to begin from")
     try:
@@ -131,10 +126,12 @@ def _begin(
     if missing:
         raise Unavailable(f"topics are missing: {', '.join(missing)}; ./qts topics create makes them")
     kept = {name for name in names if found[name] == known.topics[name]}
-    _write_snapshots(where, {partition: carried_over(one.state, epoch, kept) for partition, one in last.items()}, schemas)
-    Groups(where).move(SEQUENCER_GROUP, _out_of_range(where, reader, known.partitions))
+    moves = _moves(where, reader, known.partitions, kept)
+    _write_snapshots(where, reader, {number: carried_over(one.state, epoch, kept) for number, one in last.items()}, schemas)
     identity = TapeIdentity(epoch, known.partitions, tape, found)
     write_identity(where, identity)
+    # Last: until now the old epoch stands, and would go on in silence over what was deleted unread.
+    Groups(where).move(SEQUENCER_GROUP, moves)
     return identity
 
 
@@ -143,24 +140,30 @@ def _make(cluster: Cluster, topic: WantedTopic) -> None:
     cluster.create(NewTopics((with_copies(topic, cluster.brokers),), replication))
 
 
-def _write_snapshots(where: KafkaSettings, states: Mapping[int, State], schemas: Registry) -> None:
+def _write_snapshots(where: KafkaSettings, reader: LogReader, states: Mapping[int, State], schemas: Registry) -> None:
+    """Write the first snapshots of the epoch, over what a try that broke off may have left, and read them back."""
     log, lane, codec = KafkaLog(where, "qts-new-epoch"), Lane(), Codec(schemas)
     for partition, state in states.items():
-        for chunk in cut(partition, SnapshotPlace(state.epoch, state.offset), SnapshotWriter(codec).write(state)):
+        chunks = cut(partition, SnapshotPlace(state.epoch, state.offset), SnapshotWriter(codec).write(state))
+        left = [key for key in stored_chunks(reader, partition) if (named := parse_key(key)) and named[1].epoch == state.epoch]
+        for key, value in (*((key, None) for key in left), *chunks):
             lane.sent += 1
-            log.append(CHANGELOG, partition, chunk.key, chunk.value, None, lane.done)
+            log.append(CHANGELOG, partition, key, value, None, lane.done)
     if log.flush(WRITE_S_MAX) or lane.failure is not None or lane.under_way:
         raise Unavailable(f"the snapshots of the new epoch could not be written: {lane.failure or 'no answer'}")
+    for partition, state in states.items():
+        if newest(stored_chunks(reader, partition).items(), partition, state.epoch, codec, []) is None:
+            raise Unavailable(f"the snapshot of tape partition {partition} cannot be read back: the old epoch still stands")
 
 
-def _out_of_range(where: KafkaSettings, reader: LogReader, partitions: int) -> dict[Place, int]:
-    """Find where the sequencer stands outside of what there is: it goes on with the first record that is left."""
+def _moves(where: KafkaSettings, reader: LogReader, partitions: int, kept: Collection[str]) -> dict[Place, int]:
+    """Find where the sequencer has to go on elsewhere: at the first record of what was made anew, or of what is left."""
     committed = Groups(where).committed(SEQUENCER_GROUP)
     moves: dict[Place, int] = {}
     for topic, partition in _places((*(topic.name for topic in INPUTS), "portfolio"), partitions):
         offset = committed.get((topic, partition))
         low, high = reader.bounds(topic, partition)
-        if offset is not None and not low <= offset <= high:
+        if (topic not in kept and offset is not None) or (offset is not None and not low <= offset <= high):
             moves[topic, partition] = low
     return moves
 

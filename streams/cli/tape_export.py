@@ -13,6 +13,7 @@ from connectors.kafka.identity import TapeIdentity
 from connectors.kafka.log_reader import LogReader
 from schemas.registry import Registry
 from streams.app.recording import kept
+from streams.cli.changelog import stored_chunks
 from streams.cli.files import refuse_existing, written_to
 from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
 from streams.cli.output import Answer, BadInput, Output
@@ -20,7 +21,6 @@ from streams.cli.records import registry
 from streams.cli.tape import command
 from streams.cli.tape_epoch import identity_of
 from streams.pipeline.resuming import PLACE_HEADER
-from streams.pipeline.write_pipeline import CHANGELOG
 from streams.replay.export import Exported, NothingToExport, Stretch, export
 
 DECISIONS = "decisions"
@@ -100,10 +100,7 @@ def _chosen(asked: tuple[int, ...], partitions: int) -> list[int]:
 
 def _kafka_stretch(tape: LogReader, beside: LogReader, known: TapeIdentity, partition: int) -> Stretch:
     low, high = tape.bounds(known.tape, partition)
-    stored: dict[bytes, bytes] = {}
-    for record in beside.between(CHANGELOG, partition, *beside.bounds(CHANGELOG, partition)):
-        if record.key is not None and record.value is not None:
-            stored[record.key] = record.value
+    stored = stored_chunks(beside, partition)
     decisions = beside.between(DECISIONS, partition, *beside.bounds(DECISIONS, partition))
     return Stretch(
         known.epoch, partition, known.partitions, low, stored, lambda start: tape.between(known.tape, partition, start, high), decisions

@@ -64,9 +64,9 @@ class Decoder:
             return Decoded(seen, "Removed", {})
         if seen.topic == CHANGELOG:
             return _chunk(seen, seen.value)
-        if seen.topic not in _OF_THE_FLOW:
+        if seen.topic not in _OF_THE_FLOW and not is_tape(seen.topic):
             return self._other(seen, seen.value)
-        return self._soundly(seen, self._event if seen.topic == TAPE.name else self._message)
+        return self._soundly(seen, self._event if is_tape(seen.topic) else self._message)
 
     def _soundly(self, seen: Seen, read: Callable[[Seen, bytes], Decoded]) -> Decoded:
         assert seen.value is not None
@@ -132,3 +132,8 @@ def when(stamp_ms: int) -> str:
         return f"{datetime.fromtimestamp(stamp_ms / 1000, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
     except (ValueError, OverflowError, OSError):
         return str(stamp_ms)  # a producer can say anything
+
+
+def is_tape(topic: str) -> bool:
+    """Tell whether a topic is the tape, of whichever epoch."""
+    return topic == TAPE.name or (topic.startswith(f"{TAPE.name}-") and topic.removeprefix(f"{TAPE.name}-").isdigit())

@@ -49,6 +49,7 @@ def _run_policy_worker(name: str | None, web_port: int | None) -> int:
 
 def run_worker() -> int:
     """Make the app the environment names, and run it; give its exit code."""
+    from connectors.kafka.reading import BrokerAway, ReadRefused  # noqa: PLC0415 - see below
     from streams.app import make_app  # noqa: PLC0415 - faust is slow to import, and only workers need it
     from streams.app.environment import worker_settings  # noqa: PLC0415 - see above
     from streams.app.running import run  # noqa: PLC0415 - see above
@@ -58,6 +59,6 @@ def run_worker() -> int:
         app = make_app(worker_settings(os.environ))
     except ValueError as bad:
         raise BadInput(str(bad)) from bad
-    except OtherTape as other:
-        raise Unavailable(str(other)) from other
+    except (OtherTape, BrokerAway, ReadRefused) as missing:
+        raise Unavailable(str(missing)) from missing
     return run(app)

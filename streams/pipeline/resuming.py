@@ -63,6 +63,10 @@ def resume(
     if restored is None:
         if start > 0:
             raise TapeBroken(f"tape partition {partition} begins at offset {start}, and there is no snapshot to begin with")
+        if epoch > 1:
+            raise TapeBroken(
+                f"tape partition {partition} has no whole snapshot of epoch {epoch}, which began with one: {passed_over}"
+            )
         state = new_state(epoch, partition, partitions)
     else:
         state = restored.state

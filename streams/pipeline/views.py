@@ -34,6 +34,8 @@ class Picture(NamedTuple):
 
 class _Batch(NamedTuple):
     wanted: Targets
+    rows: Sequence[tuple[str, bytes, bytes]]
+    """By table: what is shown once it is durable. Shown sooner, a crash would bring the picture before it back."""
     acknowledge: Callable[[], None]
 
 
@@ -61,23 +63,27 @@ class ViewsKeeper:
             if known is None or picture.place > known:
                 self._newest[picture.account] = picture.place
                 newest[picture.account] = picture
+        rows = []
         for account, picture in newest.items():
             key = f"{self._partition}/{account}".encode()
             for name, row in picture.rows.items():
                 lane = self._lanes[name]
                 lane.sent += 1
                 self._log.append(CHANGELOGS[name], self._partition, key, row, None, lane.done)
-                self._tables[name].put(key, row)
-        self._batches.append(_Batch(targets(self._order), acknowledge))
+                rows.append((name, key, row))
+        self._batches.append(_Batch(targets(self._order), rows, acknowledge))
 
     def progress(self) -> None:
-        """Acknowledge the batches that are durable, in order."""
+        """Show and acknowledge the batches that are durable, in order."""
         if self.closed:
             return
         for lane in self._order:
             lane.check()
         while self._batches and reached(self._order, self._batches[0].wanted):
-            self._batches.popleft().acknowledge()
+            batch = self._batches.popleft()
+            for name, key, row in batch.rows:
+                self._tables[name].put(key, row)
+            batch.acknowledge()
 
     @property
     def has_room(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from streams.desk.desk import Outcome, step
-from streams.desk.messages import EVERY_ACCOUNT, EquityReport, TapeEvent, Tick, Unreadable
+from streams.desk.messages import EVERY_ACCOUNT, Body, EquityReport, TapeEvent, Tick, Unreadable
 from streams.desk.outputs import DeadLetter, Fate, Output
 from streams.desk.state import State
 from streams.flow import OUTPUTS
@@ -42,6 +42,10 @@ class Writes(Protocol):
 
     def write(self, state: State, tape_hash: str = "") -> list[bytes]:
         """Give the records of a snapshot, the marker last."""
+
+
+SNAPSHOT_PAUSE_S = 5.0
+"""Between two snapshots of a worker that catches up: ten seconds of old tape pass in milliseconds, and each snapshot costs some of its own."""
 
 
 class Work(NamedTuple):
@@ -78,9 +82,10 @@ class WritePipeline:
 
     def __init__(
         self, resumed: Resumed, codec: DeskCodec, log: Log, table: SnapshotTable, flood: FloodGate, watcher: Watcher = NOBODY_WATCHES,
-        work: Work = DESK_WORK,
+        work: Work = DESK_WORK, clock: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
-        """Go on from where the partition stands."""
+        """Go on from where the partition stands. The clock only tells which points are passed over, never what is written at one."""
+        self._clock, self._point_s = clock, float("-inf")
         self.state = resumed.state
         self.partition = resumed.state.partition
         self.next_offset = resumed.next_offset
@@ -194,11 +199,21 @@ class WritePipeline:
         if outcome.outputs:
             self._send(outcome.outputs, offset, record.key)
         body = event.body
-        at_point = (type(body) is Tick and fate is Fate.APPLIED and body.second % SNAPSHOT_EVERY_S == 0) or (
-            offset % self._snapshot_every == 0 and offset > 0
-        )
-        if (at_point and self._pending is None) or self.reign_over:
+        if self.reign_over or (self._pending is None and self._at_point(body, fate, offset)):
             self._point(raw)
+
+    def _at_point(self, body: Body, fate: Fate, offset: int) -> bool:
+        """Tell whether a snapshot is due: at fixed points of the tape, each partition at other seconds, and not again and again while catching up."""
+        if type(body) is Tick:
+            due = fate is Fate.APPLIED and (body.second - self.partition) % SNAPSHOT_EVERY_S == 0
+        else:
+            due = offset % self._snapshot_every == 0 and offset > 0
+        if due and self._clock is not None:
+            now_s = self._clock()
+            if now_s - self._point_s < SNAPSHOT_PAUSE_S:
+                return False
+            self._point_s = now_s
+        return due
 
     def _send(self, said: Sequence[Output], offset: int, source_key: bytes | None) -> None:
         epoch = self.state.epoch

@@ -19,7 +19,6 @@ from streams.pipeline.stored_snapshots import joined, places
 from streams.replay.proof import Record
 from streams.replay.tape_file import TapeHeader, TapeWriter
 
-
 FIRST_EPOCH = 1
 """It began with nothing; each later one with the last snapshot of the one before, which stands at offset -1."""
 
@@ -59,7 +58,11 @@ def export(path: Path, stretch: Stretch, registry: Registry, description: str) -
     with TapeWriter(path, TapeHeader(stretch.epoch, stretch.partition, DESK_VERSION, description), registry) as file:
         for raw in snapshot:
             file.snapshot(start_offset, raw)
-        for record in stretch.tape(start_offset + 1):
+        for expected, record in enumerate(stretch.tape(start_offset + 1), start_offset + 1):
+            if record.offset != expected:
+                raise NothingToExport(
+                    f"tape partition {stretch.partition} lacks offsets {expected} to {record.offset - 1}: what was kept has a hole there"
+                )
             file.event(record.offset, record.value or b"")
             events += 1
             for value in decisions.of(record.offset):
@@ -88,7 +91,8 @@ def _start(stretch: Stretch, codec: Codec) -> tuple[int, list[bytes]]:
 class _Decisions:
     """Decisions in the order of the tape, each once.
 
-    After a crash some are there again, and a worker that was paused may have put its own between those of the next: some thousands are looked at together.
+    After a crash some are there again, and a worker that was paused may have put its own between those of the next: some thousands are looked
+    at together.
     """
 
     def __init__(self, records: Iterable[Record], epoch: int) -> None:

@@ -16,7 +16,7 @@ from streams.desk.messages import EquityReport, Fill, Mark, TapeEvent
 from streams.desk.outputs import Fate
 from streams.desk.state import State, new_state
 from streams.flow import INPUTS
-from streams.pipeline.resuming import place_in
+from streams.pipeline.resuming import PLACE_HEADER, place_in
 from streams.pipeline.sequencer import EVERYWHERE, MARKS, PORTFOLIO
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.write_pipeline import LANES, TOPIC_OF, read_event
@@ -92,7 +92,11 @@ class Tape(NamedTuple):
 
 
 def prove(
-    tape: Tape, read: Topic, codec: Codec, until: Mapping[int, int] | None = None, sequenced: Mapping[tuple[str, int], int] | None = None
+    tape: Tape,
+    read: Topic,
+    codec: Codec,
+    until: Mapping[int, int] | None = None,
+    sequenced: Mapping[tuple[str, int], int] | None = None,
 ) -> Findings:
     """Look at everything, one tape partition after the other: the tape up to some offsets, sources up to where they were sequenced."""
     findings = Findings()
@@ -152,6 +156,9 @@ class _Said:
         for record in records:
             place = place_in(record.headers, epoch)
             if place is None:
+                if topic == "orders" and not any(name == PLACE_HEADER for name, _ in record.headers):
+                    findings.outputs_unexpected += 1
+                    findings.note(f"orders has a record at offset {record.offset} that no desk made")
                 continue
             digest = _digest(record.value or b"")
             before = self._found.setdefault(place, digest)
@@ -225,7 +232,7 @@ class _Sources:
         self._by_partition: defaultdict[int, list[tuple[str, int, int]]] = defaultdict(list)
         for topic in (*(topic.name for topic in INPUTS), PORTFOLIO):
             for partition in range(tape.partitions):
-                end = None if sequenced is None else sequenced.get((topic, partition), 0)
+                end = None if sequenced is None else sequenced.get((topic, partition))
                 for record in read(topic, partition):
                     if end is not None and record.offset >= end:
                         break

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from struct import Struct
@@ -119,10 +120,8 @@ class TapeWriter:
         if self._last_event is not None and offset <= self._last_event:
             raise ValueError(f"event {offset} after event {self._last_event}")
         self._note(value)
-        try:
+        with suppress(Undecodable):  # somebody else wrote on the tape: the desk makes a dead letter of it, here as it did there
             self._note(self._codec.unwrap(value).payload)
-        except Undecodable:
-            pass  # somebody else wrote on the tape: the desk makes a dead letter of it, here as it did there
         self._append(EntryKind.EVENT, offset, value)
         self._last_event = offset
         self._events += 1

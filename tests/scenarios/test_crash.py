@@ -1,6 +1,6 @@
-"""`./qts crash` on real Kafka, at the size of every build: workers killed at steps of their writes and paused until they are zombies, and nothing comes of it.
+"""`./qts crash` on real Kafka, at the size of every build: workers killed at steps of their writes, and paused until they are zombies.
 
-The live tape of a run is then exported and replayed: what was decided live is what the replay decides.
+Nothing may come of it: nothing missing, nothing doubled, nothing contradicted.
 """
 
 import json

@@ -43,4 +43,6 @@ def test_a_worker_that_dies_at_any_step_leaves_nothing_lost_doubled_or_contradic
     deployment.rest([sequencer], [desk])
 
     found = deployment.proven()
-    assert found.duplicates_dropped > 0, "what a sequencer had not had acknowledged when it died is on the tape twice, and counts once"
+    assert found.duplicates_dropped > 0, (
+        "what a sequencer had not had acknowledged when it died is on the tape twice, and counts once"
+    )

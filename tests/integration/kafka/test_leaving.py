@@ -25,7 +25,9 @@ def test_a_worker_leaves_with_a_snapshot_of_all_it_has_stepped_and_the_next_one_
             partition: offset + 1 for partition, offset in left_at.items()
         }
         decided = [places_of(deployment, partition) for partition in range(deployment.partitions)]
-        assert all(max(places) <= left_at[partition] for partition, places in enumerate(decided)), "it has decided what it wrote down, and no more"
+        assert all(max(places) <= left_at[partition] for partition, places in enumerate(decided)), (
+            "it has decided what it wrote down, and no more"
+        )
 
         again = deployment.worker("desk", desk.name)
         deployment.ready(again)

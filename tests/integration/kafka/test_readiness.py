@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from streams.agents.ending import OUTSIDE, STUCK
+from streams.agents.ending import STUCK
 from tests.fleet_kit import Deployed, page, until
 
 pytestmark = pytest.mark.kafka
@@ -27,14 +27,18 @@ def test_a_worker_is_not_ready_before_it_has_recovered(deployment: Deployed) -> 
     deployment.leave(desk)
 
 
-def test_a_worker_that_hangs_with_its_broker_is_ended_by_its_watchdog(deployment: Deployed) -> None:
-    desk = deployment.worker("desk", "hanging-desk", QTS_SILENT_S_MAX="4", QTS_RECOVERY_S_MAX="4")
-    deployment.ready(desk)
+def test_a_worker_that_hangs_in_its_recovery_is_ended_by_its_watchdog(deployment: Deployed) -> None:
+    desk = deployment.worker("desk", "hanging-desk", QTS_RECOVERY_S_MAX="4")
+    until(lambda: page(desk, "/health/live"), "it lives")
     os.kill(deployment.broker_pid, signal.SIGSTOP)
     try:
-        assert deployment.ended(desk) in (STUCK, OUTSIDE)
+        answer = page(desk, "/health/ready")
+        assert answer is not None
+        assert answer.status == 503
+        assert deployment.ended(desk) == STUCK
+        assert "recovering for" in deployment.said(desk).splitlines()[-1]
     finally:
         os.kill(deployment.broker_pid, signal.SIGCONT)
-    desk.start()
-    deployment.ready(desk)
-    deployment.leave(desk)
+    again = deployment.worker("desk", desk.name)
+    deployment.ready(again)
+    deployment.leave(again)

@@ -8,7 +8,18 @@ import pytest
 
 from connectors.kafka.partitioner import partition_of
 from streams.cli.crash_fleet import Member
-from streams.desk.messages import EVERY_ACCOUNT, Control, Enable, Fill, Instrument, Mark, OpenAccount, PhaseChange, Promotion, Tick
+from streams.desk.messages import (
+    EVERY_ACCOUNT,
+    Control,
+    Enable,
+    Fill,
+    Instrument,
+    Mark,
+    OpenAccount,
+    PhaseChange,
+    Promotion,
+    Tick,
+)
 from streams.simulation.policies import PHASE, generated_policy
 from tests.fleet_kit import Deployed, until
 
@@ -42,7 +53,9 @@ def test_a_breach_trips_every_partition_within_three_ticks(wide_deployment: Depl
     until(lambda: _reports(everything) >= 3 * everything.partitions, "every partition has said what it is worth")
 
     everything.say(mark("fallen", "90"))
-    tripped = until(lambda: (found := _tripped(everything)) and len(found) == everything.partitions and found, "every partition trips")
+    tripped = until(
+        lambda: (found := _tripped(everything)) and len(found) == everything.partitions and found, "every partition trips"
+    )
 
     everything.rest([sequencer], [desk])
     took = {partition: _ticks_between(everything, partition, offset) for partition, offset in tripped.items()}
@@ -71,7 +84,9 @@ def _open(everything: Deployed, accounts: list[str], desk: Member) -> None:
         )
     everything.worked_off(desk)
     for account in accounts:
-        everything.say(Fill("sim", f"t-{account}", account, SYMBOL, "elsewhere", "BUY", Decimal(100), HELD, Decimal(0), "USDT", now_ms()))
+        everything.say(
+            Fill("sim", f"t-{account}", account, SYMBOL, "elsewhere", "BUY", Decimal(100), HELD, Decimal(0), "USDT", now_ms())
+        )
     everything.say(mark("second", "100"))
     everything.worked_off(desk)
 

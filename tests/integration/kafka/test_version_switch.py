@@ -87,7 +87,10 @@ def test_a_new_version_takes_over_where_the_old_one_ends(deployment: Deployed, n
         refuses(deployment, early, "1")
         caught = deployment.qts("desk", "catch-up", tree=new_tree)
         assert (caught.code, caught.data["run"]) == (2, ["git worktree add ../desk-1 desk-1 && ../desk-1/qts desk catch-up"])
-        until(lambda: all(said[OLD_CODE] for said in refused_by(deployment).values()), "the old version has refused something everywhere")
+        until(
+            lambda: all(said[OLD_CODE] for said in refused_by(deployment).values()),
+            "the old version has refused something everywhere",
+        )
 
         deployment.change_version("2")
         old.kill()  # perhaps before it has come there, perhaps after: what comes of it must be the same
@@ -100,7 +103,10 @@ def test_a_new_version_takes_over_where_the_old_one_ends(deployment: Deployed, n
 
         new = deployment.worker("desk", "new-desk", new_tree)
         deployment.ready(new)
-        until(lambda: all(said[NEW_CODE] for said in refused_by(deployment).values()), "the new version has refused something everywhere")
+        until(
+            lambda: all(said[NEW_CODE] for said in refused_by(deployment).values()),
+            "the new version has refused something everywhere",
+        )
         new.kill()
         late = deployment.worker("desk", old.name)
         assert deployment.ended(late) in (OTHER_REIGN, REIGN_OVER)
@@ -115,6 +121,8 @@ def test_a_new_version_takes_over_where_the_old_one_ends(deployment: Deployed, n
     assert {place: len(said) for place, said in contents(deployment).items() if len(said) > 1} == {}
     assert {name: len(said) for name, said in order_contents(deployment).items() if len(said) > 1} == {}
     proof = deployment.proof(ends)
-    assert proof.orders_missing == proof.orders_contradicting == proof.outputs_missing == proof.outputs_contradicting == 0, proof.examples
+    assert proof.orders_missing == proof.orders_contradicting == proof.outputs_missing == proof.outputs_contradicting == 0, (
+        proof.examples
+    )
     with pytest.raises(WrongReign):
         deployment.proof({partition: end + 1 for partition, end in ends.items()})

@@ -1,6 +1,7 @@
 """Workers that join, leave and are restarted one after the other, while records flow in: nothing is lost or contradicted, and decisions go on."""
 
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -44,4 +45,4 @@ def test_workers_join_leave_and_are_restarted_under_load(wide_deployment: Deploy
 
 def _longest_gap_s(everything: Deployed, partition: int) -> float:
     stamps = [record.timestamp_ms for record in everything.records("decisions", partition)]
-    return round(max(after - before for before, after in zip(stamps, stamps[1:], strict=False)) / 1_000, 1)
+    return round(max(after - before for before, after in pairwise(stamps)) / 1_000, 1)

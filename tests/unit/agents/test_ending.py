@@ -16,7 +16,7 @@ from streams.pipeline.write_pipeline import ReignOver
 from streams.services.watchdog import Stuck
 
 CASES = [
-    (TapeBroken("x"), 65, True), (OtherTape("x"), 65, True), (BadSnapshot("x"), 65, True), (WrongReign("x"), 66, True), (ReignEnded("x"), 66, True),
+    (TapeBroken("x"), 65, True), (OtherTape("x"), 65, True), (BadSnapshot("x"), 65, True), (WrongReign("x"), 66, False), (ReignEnded("x"), 67, True),
     (ReignOver("x"), 67, True), (Flood("x"), 68, True), (Stuck("x"), 74, False), (AppendFailed("x"), 75, False), (OSError("x"), 75, False),
     (TimeoutError("x"), 75, False), (MemoryError("x"), 75, False), (ValueError("x"), 70, False), (AssertionError("x"), 70, False),
 ]  # fmt: skip

@@ -98,10 +98,9 @@ def test_a_snapshot_of_another_number_of_partitions_is_refused() -> None:
         resumed(lived(), partitions=4)
 
 
-def test_snapshots_and_outputs_of_another_epoch_do_not_count() -> None:
-    back = resumed(lived(), epoch=2)
-
-    assert (back.next_offset, dict(back.sent), back.state.epoch) == (0, {}, 2)
+def test_a_later_epoch_begins_with_a_snapshot_or_not_at_all() -> None:
+    with pytest.raises(TapeBroken, match="no whole snapshot of epoch 2"):
+        resumed(lived(), epoch=2)
 
 
 def damaged(cluster: Cluster, newest: int) -> None:

@@ -50,6 +50,7 @@ def test_the_newest_picture_of_an_account_wins_whatever_the_order() -> None:
         shuffled = Random(seed).sample(pictures, len(pictures))
         for start in range(0, len(shuffled), 1 + seed % 4):
             shelf.feed(*shuffled[start : start + 1 + seed % 4])
+        shelf.settle()
 
         assert shelf.shown() == shelf.shown(ESS) == {"2/a": (2, 9, 1)}, f"seed {seed}"
 
@@ -61,6 +62,7 @@ def test_an_account_may_have_a_slash_in_its_name() -> None:
     first.settle()
     second = Shelf(cluster)
     second.feed(picture("a/b", 4))
+    second.settle()
 
     assert second.shown() == {"2/a/b": (1, 5, 0)}
 
@@ -73,6 +75,7 @@ def test_an_older_picture_does_not_win_after_a_restart_either() -> None:
 
     second = Shelf(cluster)
     second.feed(picture("a", 4), picture("b", 7))
+    second.settle()
 
     assert second.shown() == {"2/a": (1, 5, 0), "2/b": (1, 7, 0)}
 
@@ -94,6 +97,17 @@ def test_a_row_whose_sister_was_lost_with_its_worker_is_written_again(lost: str,
     second.settle()
 
     assert Shelf(cluster).shown(POSITIONS) == Shelf(cluster).shown(ESS) == {"2/a": (1, 5, 0)}
+
+
+def test_nothing_is_shown_before_it_is_durable() -> None:
+    shelf = Shelf(Cluster())
+    shelf.feed(picture("a", 1))
+    shelf.settle()
+    shelf.feed(picture("a", 2))
+    assert shelf.shown() == {"2/a": (1, 1, 0)}
+
+    shelf.settle()
+    assert shelf.shown() == {"2/a": (1, 2, 0)}
 
 
 def test_batches_are_acknowledged_when_both_rows_are_durable_and_in_order() -> None:
