@@ -71,7 +71,8 @@ class Sequencing:
             raise
         self.owned, self.ready = len(assigned), True
         LOGGER.info("sequencer owns %d source partitions", len(assigned))
-        return {}
+        # Said also where nothing is committed yet: what was fetched for an assignment that has ended, and dropped, has to be fetched again.
+        return {source: self._next[source] for source in assigned}
 
     async def take(self, source: Source, generation: int, records: Any, acknowledge: Callable[[], None]) -> None:
         """Forward a batch, unless it was fetched for an assignment that has ended."""

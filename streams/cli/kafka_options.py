@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
+from connectors.kafka.admin import TopicRefused
+from connectors.kafka.identity import IdentityNotWritten
+from connectors.kafka.log_reader import ReadFailed
 from connectors.kafka.reading import BrokerAway, ReadRefused, TopicReader
 from connectors.kafka.settings import BadKafkaSettings, KafkaSettings, kafka_settings
 from streams.cli.output import BadInput, Unavailable
@@ -51,7 +54,7 @@ def asked_of_kafka() -> Iterator[None]:
         yield
     except BrokerAway as away:
         raise Unavailable(f"{away}; ./qts kafka start starts one here") from away
-    except ReadRefused as refused:
+    except (ReadRefused, ReadFailed, TopicRefused, IdentityNotWritten) as refused:
         raise Unavailable(str(refused)) from refused
 
 

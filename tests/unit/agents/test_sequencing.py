@@ -233,3 +233,14 @@ def test_a_batch_whose_assignment_ends_while_the_broker_is_asked_is_dropped() ->
         assert worker.log.appended == 0
 
     run(story())
+
+
+def test_it_says_where_every_source_goes_on_also_where_nothing_is_committed() -> None:
+    cluster = Cluster()
+    fill_sources(cluster, PARTITIONS, 1, 50)
+    cluster.committed["fills", 0] = 1
+    worker = SequencerWorker(cluster)
+
+    places = run(worker.sequencing.positions(ALL))
+
+    assert places == {source: 1 if source == ("fills", 0) else 0 for source in ALL}
