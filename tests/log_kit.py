@@ -119,6 +119,10 @@ class Cluster:
         """Give the first offset there is, and the next."""
         return self.starts[topic, partition], self.ends[topic, partition]
 
+    def holds_records(self, topic: str, partition: int, start: int, end: int) -> bool:
+        """Tell whether there is any record from one offset to before another."""
+        return any(record.offset < end for record in self.read(topic, partition, start, end - start))
+
     def check_identity(self) -> None:
         """Be the cluster the tape was begun on."""
 

@@ -8,8 +8,7 @@ another id; its offsets begin anew, and everything on it would be taken for a re
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -42,14 +41,14 @@ class TapeIdentity:
     tape: str
     topics: Mapping[str, str]
     """The id of each topic, by its name."""
-    outputs_from: Mapping[str, Any] = field(default_factory=dict)
-    """Where this epoch's outputs begin, as `./qts tape new-epoch` notes it; empty in the first epoch."""
+    desk_version: str = "1"
+    """The desk version that steps the first record of the tape: without a snapshot nobody else may begin."""
 
     def to_json(self) -> bytes:
         """Write it down."""
         record = {
             "epoch": self.epoch, "partitions": self.partitions, "tape": self.tape, "topics": dict(self.topics),
-            "outputs_from": dict(self.outputs_from),
+            "desk_version": self.desk_version,
         }  # fmt: skip
         return json.dumps(record, sort_keys=True, allow_nan=False).encode()
 
@@ -62,18 +61,18 @@ class TapeIdentity:
             raise BadIdentity(f"the tape's identity is not JSON: {error}") from None
         if not isinstance(record, dict):
             raise BadIdentity("the tape's identity is not a JSON object")
-        topics, outputs_from = record.get("topics"), record.get("outputs_from", {})
+        topics, desk_version = record.get("topics"), record.get("desk_version", "1")
         sound = {
             "epoch": _count(record.get("epoch")),
             "partitions": _count(record.get("partitions")),
             "tape": _name(record.get("tape")),
             "topics": isinstance(topics, dict) and all(_name(name) and _name(found) for name, found in topics.items()),
-            "outputs_from": isinstance(outputs_from, dict),
+            "desk_version": _name(desk_version),
         }
         for name, good in sound.items():
             if not good:
                 raise BadIdentity(f"the tape's identity has no usable {name!r}: {str(record.get(name))[:100]}")
-        return cls(record["epoch"], record["partitions"], record["tape"], record["topics"], outputs_from)
+        return cls(record["epoch"], record["partitions"], record["tape"], record["topics"], desk_version)
 
 
 def read_identity(settings: KafkaSettings, timeout_s: float) -> TapeIdentity | None:

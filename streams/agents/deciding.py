@@ -191,7 +191,16 @@ class Desks:
 
         def look() -> Resumed:
             sent = ports.look.sent(partition, epoch)
-            return resume(epoch, partition, ports.identity.partitions, items, codec, ports.look.tape(partition), sent)
+            return resume(
+                epoch,
+                partition,
+                ports.identity.partitions,
+                items,
+                codec,
+                ports.look.tape(partition),
+                sent,
+                ports.identity.begun_by,
+            )
 
         self._ends[partition] = (await asyncio.to_thread(ports.look.tape(partition).bounds))[1]
         resumed = await asyncio.to_thread(look)

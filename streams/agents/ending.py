@@ -36,8 +36,8 @@ FOR_GOOD = frozenset({BROKEN_TAPE, REIGN_OVER, FLOODED})
 """Codes with which starting again would end the same way."""
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
-    (TapeBroken, BROKEN_TAPE), (OtherTape, BROKEN_TAPE), (BadSnapshot, BROKEN_TAPE), (ReignEnded, REIGN_OVER), (WrongReign, OTHER_REIGN), (ReignOver, REIGN_OVER),
-    (Flood, FLOODED), (Stuck, STUCK), (AppendFailed, OUTSIDE), (OSError, OUTSIDE), (MemoryError, OUTSIDE),
+    (TapeBroken, BROKEN_TAPE), (OtherTape, BROKEN_TAPE), (BadSnapshot, BROKEN_TAPE), (ReignEnded, REIGN_OVER), (WrongReign, OTHER_REIGN),
+    (ReignOver, REIGN_OVER), (Flood, FLOODED), (Stuck, STUCK), (AppendFailed, OUTSIDE), (OSError, OUTSIDE), (MemoryError, OUTSIDE),
 )  # fmt: skip
 
 End = Callable[[int], None]

@@ -22,11 +22,18 @@ TEND_S = 0.005
 LEAVE_S_MAX = 7.0
 
 
+class Skipped(OSError):
+    """Records were passed over that are there. Starting again reads them."""
+
+
 class Ends(Protocol):
     """Looks at source topics. It waits for the broker, so it is called beside the loop."""
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Give the first offset there is, and the one the next record will get."""
+
+    def holds_records(self, topic: str, partition: int, start: int, end: int) -> bool:
+        """Tell whether there is any record from one offset to before another."""
 
     def check_identity(self) -> None:
         """Make sure that the topics are those the tape was begun with."""
@@ -102,6 +109,8 @@ class Sequencing:
         if first_offset > expected:
             low, high = await asyncio.to_thread(self._ports.ends.bounds, *source)
             _in_range(source, expected, low, high)
+            if await asyncio.to_thread(self._ports.ends.holds_records, *source, expected, first_offset):
+                raise Skipped(f"{source[0]}/{source[1]} was to go on at offset {expected} and went on at {first_offset}")
 
     def tend(self) -> None:
         """Take acknowledgements, and move on what they and the time have made possible."""

@@ -58,6 +58,11 @@ class KafkaLook:
         with self._lock:
             return self._reader.bounds(topic, partition)
 
+    def holds_records(self, topic: str, partition: int, start: int, end: int) -> bool:
+        """Tell whether there is any record from one offset to before another."""
+        with self._lock:
+            return any(True for _ in self._reader.between(topic, partition, start, end))
+
     def sent(self, partition: int, epoch: int) -> Mapping[str, tuple[int, int]]:
         """Give by topic the last output of an epoch that is on it."""
         with self._lock:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
+from faust.types import TP
+
 from connectors.kafka.faust_app import BatchedApp
 from connectors.kafka.identity import read_identity, topic_ids
 from connectors.kafka.log import KafkaLog
@@ -82,7 +84,7 @@ def known_identity(settings: WorkerSettings) -> Identity:
     found = read_identity(settings.kafka, IDENTITY_S_MAX)
     if found is None:
         raise OtherTape("this cluster has no tape yet: `./qts topics create` makes its topics and notes their identity")
-    return Identity(found.epoch, found.partitions, found.tape, found.topics)
+    return Identity(found.epoch, found.partitions, found.tape, found.topics, found.desk_version)
 
 
 def _epoch(settings: WorkerSettings) -> int | None:
@@ -116,6 +118,13 @@ def tend_for_ever(app: BatchedApp, role: Role) -> None:
     app.on_partitions_revoked.connect(revoked, weak=False)
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_before_shutdown.connect(leaving, weak=False)
+
+
+def committed(app: BatchedApp, source: tuple[str, int]) -> int | None:
+    """Give where the group stands on a source; nothing where it never was."""
+    consumer: Any = app.consumer
+    offset: int | None = consumer._committed_offset.get(TP(*source))  # noqa: SLF001 - Faust has no other name for it
+    return offset
 
 
 def watch_identity(parts: Parts) -> None:

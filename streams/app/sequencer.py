@@ -5,18 +5,16 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from faust.types import TP
-
 from connectors.kafka.faust_app import BatchedApp, BatchSchema
 from connectors.kafka.partitioner import partition_of
 from schemas.codec import Codec, Undecodable
 from streams.agents.sequencing import SequencerPorts, Sequencing
-from streams.app.parts import Parts, tend_for_ever
+from streams.app.parts import Parts, committed, tend_for_ever
 from streams.desk.messages import EquityReport, Mark
 from streams.desk.validation import wrong
 from streams.flow import INPUTS
 from streams.pipeline.conflation import merged
-from streams.pipeline.sequencer import PORTFOLIO, Inputs, Sequencer, Source, Tape
+from streams.pipeline.sequencer import PORTFOLIO, Inputs, Sequencer, Tape
 from streams.services.metrics import Metrics, Sample
 
 SOURCES = (*(topic.name for topic in INPUTS), PORTFOLIO)
@@ -39,7 +37,7 @@ def add_sequencer(app: BatchedApp, parts: Parts) -> tuple[Sequencing, Sequencer]
             parts.look,
             parts.ending,
             parts.watcher,
-            partial(_committed, app),
+            partial(committed, app),
             lambda: app.consumer_generation_id or 0,
             time.monotonic,
         )
@@ -101,12 +99,6 @@ def _report_teller(codec: Codec) -> Callable[[bytes], bool]:
 
 _SCHEMAS_MAX = 100
 """Versions of two schemas; more are strangers', and are asked for again."""
-
-
-def _committed(app: BatchedApp, source: Source) -> int | None:
-    consumer: Any = app.consumer
-    offset: int | None = consumer._committed_offset.get(TP(*source))  # noqa: SLF001 - Faust has no other name for it
-    return offset
 
 
 def sequencer_samples(sequencing: Sequencing, sequencer: Sequencer) -> Iterable[Sample]:

@@ -1,5 +1,6 @@
 """The views role, put together: tables `positions` and `ess`, agent on `portfolio`, pages that answer who asks."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,7 @@ from typing import Any
 from connectors.kafka.faust_app import BatchedApp, BatchSchema
 from schemas.codec import Codec, Undecodable
 from streams.agents.viewing import Viewing, ViewsPorts
-from streams.app.parts import Parts, tend_for_ever
+from streams.app.parts import Parts, committed, tend_for_ever
 from streams.app.tables import OwnTable, PartitionOfTable, forget_others, newest_table
 from streams.desk.outputs import Portfolio
 from streams.pipeline.resuming import PLACE_HEADER
@@ -38,7 +39,9 @@ def add_views(app: BatchedApp, parts: Parts) -> Viewing:
         async def positions(self, assigned: frozenset[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
             for table in tables.values():
                 forget_others(table, [partition for _, partition in assigned])
-            return await viewing.positions(assigned)
+            await viewing.positions(assigned)
+            # Said also where nothing is committed yet: what was fetched for an assignment that has ended, and dropped, is fetched again.
+            return await asyncio.to_thread(lambda: {source: _start(app, parts, source) for source in assigned})
 
     app.positions_from = From()
     portfolio = app.topic(PORTFOLIO, schema=BatchSchema(), partitions=identity.partitions)
@@ -54,6 +57,11 @@ def add_views(app: BatchedApp, parts: Parts) -> Viewing:
     for name, table in tables.items():
         _add_pages(app, name, table, viewing)
     return viewing
+
+
+def _start(app: BatchedApp, parts: Parts, source: tuple[str, int]) -> int:
+    known = committed(app, source)
+    return parts.look.bounds(*source)[0] if known is None else known
 
 
 def picture_of(codec: Codec, record: Any) -> Picture | None:

@@ -12,7 +12,8 @@ from schemas.registry import BundledRegistry
 from streams.bench.simple import keyed
 from streams.desk.desk import step
 from streams.desk.state import new_state
-from streams.pipeline.write_pipeline import LANES, TOPIC_OF, key_of
+from streams.pipeline.outgoing import key_of
+from streams.pipeline.write_pipeline import LANES, TOPIC_OF
 
 
 def main(kind: str, servers: str, group: str, source: str, sink: str, folder: str) -> None:

@@ -48,7 +48,8 @@ class Member:
         """Start a life."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "streams.cli.main", "worker", self.role, "--name", self.name, "--web-port", str(self.port)],
+                [sys.executable, "-P", "-m", "streams.cli.main", "worker", self.role, "--name", self.name, "--web-port", str(self.port),
+                 "--parent", str(os.getpid())],
                 env={**os.environ, **self._environ}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -25,7 +25,7 @@ from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
 from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output, Unavailable
 from streams.cli.records import registry
 from streams.cli.tape import command
-from streams.desk.state import State
+from streams.desk.state import DESK_VERSION, State
 from streams.flow import INPUTS, TAPE
 from streams.pipeline.epochs import carried_over
 from streams.pipeline.ports import Lane
@@ -126,9 +126,9 @@ def _begin(
     if missing:
         raise Unavailable(f"topics are missing: {', '.join(missing)}; ./qts topics create makes them")
     kept = {name for name in names if found[name] == known.topics[name]}
-    moves = _moves(where, reader, known.partitions, kept)
+    moves = _moves(where, reader, known.partitions, kept) | _rewound(where, reader, last, kept)
     _write_snapshots(where, reader, {number: carried_over(one.state, epoch, kept) for number, one in last.items()}, schemas)
-    identity = TapeIdentity(epoch, known.partitions, tape, found)
+    identity = TapeIdentity(epoch, known.partitions, tape, found, DESK_VERSION)
     write_identity(where, identity)
     # Last: until now the old epoch stands, and would go on in silence over what was deleted unread.
     Groups(where).move(SEQUENCER_GROUP, moves)
@@ -166,6 +166,25 @@ def _moves(where: KafkaSettings, reader: LogReader, partitions: int, kept: Colle
         if (topic not in kept and offset is not None) or (offset is not None and not low <= offset <= high):
             moves[topic, partition] = low
     return moves
+
+
+def _rewound(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], kept: Collection[str]) -> dict[Place, int]:
+    """Have what the exchange and the books said read again from where the last snapshots stand.
+
+    What of it was on the old tape beyond them may be lost with it; what is read twice is dropped. Signals and commands are not read again: they
+    would be acted on at another time than they were meant for.
+    """
+    committed = Groups(where).committed(SEQUENCER_GROUP)
+    moves: dict[Place, int] = {}
+    for topic, partition in _places([topic for topic in SAID_OF_TRADES if topic in kept], len(last)):
+        known = [one.state.sources[topic, partition] + 1 for one in last.values() if (topic, partition) in one.state.sources]
+        stands, low = committed.get((topic, partition)), reader.bounds(topic, partition)[0]
+        if stands is not None and max(low, min(known, default=0)) < stands:
+            moves[topic, partition] = max(low, min(known, default=0))
+    return moves
+
+
+SAID_OF_TRADES = ("order-events", "fills", "account-events")
 
 
 def _places(topics: Iterable[str], partitions: int) -> Iterable[Place]:

@@ -37,6 +37,7 @@ from infra.kafka.topics import DEFAULT_PARTITIONS, MADE_BY_THE_TAPE, PARTITIONS_
 from streams.cli.command import group
 from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
 from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output, Unavailable
+from streams.desk.state import DESK_VERSION
 from streams.flow import TAPE
 
 NO_CLUSTER = "no cluster that can hold money (that takes three brokers); good for local use"
@@ -166,7 +167,7 @@ def _noted(where: KafkaSettings, looked: Looked) -> TapeIdentity:
     known = looked.identity
     if known is None:
         partitions = looked.found[TAPE.name].partitions
-        noted = TapeIdentity(1, partitions, TAPE.name, ids)
+        noted = TapeIdentity(1, partitions, TAPE.name, ids, DESK_VERSION)
     else:
         noted = replace(known, topics={**ids, **known.topics})
     if noted != known:

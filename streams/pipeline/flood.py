@@ -30,4 +30,7 @@ class FloodGate:
         """Take a dead letter."""
         self._level += GOOD_PER_BAD
         if self._level > self._max:
-            raise Flood(f"more than {self._max // GOOD_PER_BAD} dead letters with hardly anything between them; once looked at, QTS_DEAD_LETTERS_MAX lets more through")
+            raise Flood(
+                f"more than {self._max // GOOD_PER_BAD} dead letters with hardly anything between them; "
+                "once somebody has looked, QTS_DEAD_LETTERS_MAX lets more through"
+            )

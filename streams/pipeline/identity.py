@@ -7,6 +7,8 @@ its offsets begin anew, and everything on it would be dropped as a repeat. Leave
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from streams.desk.state import DESK_VERSION
+
 NEW_EPOCH = "`./qts tape new-epoch` begins a new epoch from the last snapshots"
 """What helps, said wherever a tape is found not to be the one."""
 
@@ -23,6 +25,8 @@ class Identity(NamedTuple):
     tape: str
     topics: Mapping[str, str]
     """The id of each topic by its name; empty where the broker gives topics no ids."""
+    begun_by: str = DESK_VERSION
+    """The desk version that steps the first record."""
 
 
 def compare(known: Identity, found: Mapping[str, str]) -> None:

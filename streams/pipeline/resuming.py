@@ -54,7 +54,7 @@ def tape_hash(raw: bytes) -> str:
 
 def resume(
     epoch: int, partition: int, partitions: int, items: Iterable[tuple[bytes, bytes]], codec: RecordCodec, tape: TapeLog,
-    sent: Mapping[str, tuple[int, int]],
+    sent: Mapping[str, tuple[int, int]], begun_by: str = DESK_VERSION,
 ) -> Resumed:  # fmt: skip
     """Load the newest whole snapshot and make sure that the tape goes on from it."""
     passed_over: list[str] = []
@@ -68,6 +68,7 @@ def resume(
                 f"tape partition {partition} has no whole snapshot of epoch {epoch}, which began with one: {passed_over}"
             )
         state = new_state(epoch, partition, partitions)
+        state.version = begun_by  # without a snapshot only the version that began the tape may step its first records
     else:
         state = restored.state
         _compare(state, restored.marker.tape_hash, partitions, tape, start, end)

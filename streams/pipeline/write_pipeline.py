@@ -8,15 +8,16 @@ where to go on after a crash (resuming), when to be called and what to do when t
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from streams.desk.desk import Outcome, step
-from streams.desk.messages import EVERY_ACCOUNT, Body, EquityReport, TapeEvent, Tick, Unreadable
+from streams.desk.messages import Body, TapeEvent, Tick, Unreadable
 from streams.desk.outputs import DeadLetter, Fate, Output
 from streams.desk.state import State
 from streams.flow import OUTPUTS
 from streams.pipeline.flood import FloodGate
-from streams.pipeline.ports import DeskCodec, EventCodec, Headers, Lane, Log, RecordIn, SnapshotTable, Targets, reached, targets
+from streams.pipeline.outgoing import dead_letter_headers, key_of
+from streams.pipeline.ports import DeskCodec, EventCodec, Lane, Log, RecordIn, SnapshotTable, Targets, reached, targets
 from streams.pipeline.resuming import Resumed, TapeBroken, place_header, tape_hash
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.steps import NOBODY_WATCHES, Step, Watcher
@@ -280,28 +281,3 @@ def read_event(codec: EventCodec, raw: bytes, offset: int, partition: int) -> Ta
         code, detail = getattr(error, "error", "NOT_AVRO"), getattr(error, "detail", str(error))
         body = Unreadable(code, f"no tape event: {detail}", getattr(error, "schema_id", None), raw)
         return TapeEvent(offset, 0, "tape", partition, offset, body, raw)
-
-
-def key_of(output: Any, source_key: bytes | None) -> bytes | None:
-    """Give the Kafka key of an output."""
-    if isinstance(output, DeadLetter):
-        return source_key
-    if isinstance(output, EquityReport):
-        return (
-            f"{EVERY_ACCOUNT}equity".encode()
-        )  # no account is called so: it would take the place of a portfolio when its topic is compacted
-    account: str = output.account
-    return (account or EVERY_ACCOUNT).encode()
-
-
-def dead_letter_headers(letter: DeadLetter, version: str) -> Headers:
-    """Say in headers what one wants to know of a dead letter without reading it."""
-    known = "" if letter.schema_id is None else str(letter.schema_id)
-    return (
-        ("source-topic", letter.topic.encode()),
-        ("source-partition", str(letter.partition).encode()),
-        ("source-offset", str(letter.source_offset).encode()),
-        ("error", letter.error.encode()),
-        ("schema-id", known.encode()),
-        ("version", version.encode()),
-    )

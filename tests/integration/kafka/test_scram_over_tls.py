@@ -120,7 +120,7 @@ def test_the_identity_is_read_and_written_by_a_login(locked: Locked) -> None:
     settings = locked.settings()
     before = read_identity(settings, 10)
     assert before is not None
-    later = TapeIdentity(7, before.partitions, before.tape, before.topics, {"orders": [3, 4]})
+    later = TapeIdentity(7, before.partitions, before.tape, before.topics, "3")
 
     write_identity(settings, later)
     assert read_identity(settings, 10) == later

@@ -215,3 +215,8 @@ def test_a_place_is_read_back_and_what_is_none_of_ours_is_none() -> None:
 
 def test_a_tape_record_is_named_by_its_bytes() -> None:
     assert tape_hash(TAPE[0]) == tape_hash(bytes(TAPE[0])) != tape_hash(TAPE[1])
+
+
+def test_without_a_snapshot_only_the_version_that_began_the_tape_may_begin() -> None:
+    with pytest.raises(WrongReign):
+        resuming.resume(1, 0, 1, [], CODEC, Cluster().tape(0), {}, begun_by="0")

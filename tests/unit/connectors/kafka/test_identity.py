@@ -8,7 +8,7 @@ import pytest
 
 from connectors.kafka.identity import BadIdentity, TapeIdentity, identity_problems
 
-IDENTITY = TapeIdentity(2, 4, "tape", {"tape": "id-of-tape", "fills": "id-of-fills"}, {"orders": [1, 2, 3, 4]})
+IDENTITY = TapeIdentity(2, 4, "tape", {"tape": "id-of-tape", "fills": "id-of-fills"}, "3")
 COUNTS = {"tape": 4, "fills": 4}
 
 
@@ -18,7 +18,7 @@ def test_what_is_written_is_read_back() -> None:
 
 def test_it_reads_as_agreed() -> None:
     assert json.loads(TapeIdentity(1, 4, "tape", {"tape": "x"}).to_json()) == {
-        "epoch": 1, "partitions": 4, "tape": "tape", "topics": {"tape": "x"}, "outputs_from": {},
+        "epoch": 1, "partitions": 4, "tape": "tape", "topics": {"tape": "x"}, "desk_version": "1",
     }  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def test_it_reads_as_agreed() -> None:
     "change",
     [
         {"epoch": 0}, {"epoch": True}, {"epoch": "1"}, {"epoch": 1.5}, {"partitions": -4}, {"partitions": None}, {"tape": ""}, {"tape": 7},
-        {"topics": []}, {"topics": {"tape": 7}}, {"topics": {"": "x"}}, {"outputs_from": [1]},
+        {"topics": []}, {"topics": {"tape": 7}}, {"topics": {"": "x"}}, {"desk_version": [1]},
     ],
 )  # fmt: skip
 def test_a_record_that_does_not_say_what_it_has_to_is_refused_by_name(change: dict[str, Any]) -> None:

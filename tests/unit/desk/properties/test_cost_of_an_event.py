@@ -1,5 +1,6 @@
 """An event costs what it touches and not what exists, counted in calls: a clock would measure the machine."""
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -25,11 +26,13 @@ class CountingRig(Rig):
         if not self.counting:
             return super().feed_event(event)
         self.calls = 0
+        gc.disable()  # what it would collect now is somebody else's, and so are the calls that end it
         sys.setprofile(self._count)
         try:
             return super().feed_event(event)
         finally:
             sys.setprofile(None)
+            gc.enable()
 
     def _count(self, _frame: FrameType, what: str, _argument: Any) -> None:
         self.calls += what in ("call", "c_call")
