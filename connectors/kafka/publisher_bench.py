@@ -24,6 +24,7 @@ BARE_RECORDS, BARE_POLL = 100_000, 1_000
 KEYS = 64
 TOGETHER = 1_000
 """What a caller of publish_all has at once: a poll's worth."""
+LOOKS_MAX, LOOK_S = 100, 0.1
 WAIT_S_MAX = 300.0
 
 Row = tuple[str, float, str, float | None]
@@ -126,10 +127,19 @@ class Work:
         self._settings, self._topic, self._keys, self._value, self._records = settings, topic, keys, value, records
         self._clock, self._clock_ns = clock, clock_ns
 
+    def _partitions(self, producer: Producer) -> int:
+        """Count the topic's partitions; a broker takes a moment to tell of a topic that has just been made."""
+        for _ in range(LOOKS_MAX):
+            found = producer.list_topics(self._topic, timeout=WAIT_S_MAX).topics[self._topic].partitions
+            if found:
+                return len(found)
+            producer.poll(LOOK_S)
+        raise LookupError(f"the broker does not tell of {self._topic}")
+
     def bare(self) -> float:
         """Send with librdkafka alone, counting what was acknowledged."""
         producer = Producer({**self._settings.librdkafka(), **OPTIONS, "delivery.report.only.error": False})
-        partitions = Lanes(len(producer.list_topics(self._topic, timeout=WAIT_S_MAX).topics[self._topic].partitions))
+        partitions = Lanes(self._partitions(producer))
         acknowledged = 0
 
         def delivered(error: KafkaError | None, _message: Message) -> None:

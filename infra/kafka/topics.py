@@ -34,7 +34,7 @@ WRAPPED_BYTES_MAX = 2 * 1024 * 1024
 
 _COMPACTED: Mapping[str, Mapping[str, str]] = {
     DESK: {
-        # A snapshot every ten ticks in a ring of slots: all but the last ones is dead weight that every recovery has to read.
+        # A snapshot every ten ticks, old ones deleted by name: all but the last ones is dead weight that every recovery has to read.
         "segment.ms": "60000", "segment.bytes": str(16 * 1024**2), "min.cleanable.dirty.ratio": "0.1",
         "min.compaction.lag.ms": "0", "max.compaction.lag.ms": "120000", "delete.retention.ms": "600000",
     },

@@ -14,6 +14,7 @@ from schemas.registry import BundledRegistry
 from streams.bench.rates import Timer
 from streams.bench.workers import BenchWorker
 from streams.desk.messages import Body, Mark, TapeEvent, Tick
+from streams.pipeline.write_pipeline import SNAPSHOT_PAUSE_S
 from streams.replay.bench import Row, held_bodies
 
 PARTITIONS = 4
@@ -34,6 +35,7 @@ def memory(bench: Bench, settings: KafkaSettings, folder: Path, accounts: int, p
         worker.wait_until_ready(timer)
         until = timer.now_ns() + int(DONE_S_MAX * 1e9)
         for number in range(1, SNAPSHOTS + 1):
+            timer.sleep(SNAPSHOT_PAUSE_S)  # a worker does not take one sooner after the last
             count += bench.fill("tape", tape.ticks(number))
             while bench.committed(GROUP, "tape") < count:
                 worker.check()
@@ -60,8 +62,8 @@ class _Tape:
 
     def ticks(self, number: int) -> Iterator[tuple[int, bytes | None, bytes]]:
         """Give the ticks at which the next snapshot is taken."""
-        stamp_ms = START_MS + number * 10_000
         for partition in range(PARTITIONS):
+            stamp_ms = START_MS + number * 10_000 + partition * 1_000  # each partition at another second
             yield self._event(partition, stamp_ms, "ticks", Tick(stamp_ms // 1_000))
 
     def _event(self, partition: int, stamp_ms: int, topic: str, body: Body) -> tuple[int, bytes | None, bytes]:

@@ -1,7 +1,7 @@
 """Snapshots: the state as plain records, and back.
 
 Decides: which fields of the state are written (the record `Snapshot` of the schemas: the shared state, then each account, then a marker) and how the
-state is made from them again. Derived indexes are not written but rebuilt. Leaves to others: bytes, hashes and slots (streams.pipeline).
+state is made from them again. Derived indexes are not written but rebuilt. Leaves to others: bytes, hashes, where they are (streams.pipeline).
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
 """Snapshots as bytes: a state written record by record, and read back only when nothing is missing.
 
 Decides: the order of the records (shared state, accounts by name, marker), what is encoded again (only what changed since the last time), and when
-a snapshot is believed: its marker has to fit what came before it. Leaves to others: where the bytes go (a tape file, a table's slots) and
+a snapshot is believed: its marker has to fit what came before it. Leaves to others: where the bytes go (a tape file, a table) and
 what the records hold (desk.snapshot).
 """
 
