@@ -41,6 +41,7 @@ class BatchedConsumer(driver.Consumer):
         """Begin with nothing sought."""
         self._known: Mapping[TP, int] = {}
         self._seeking = self._seeks = 0
+        self._dropped = False
         super().__init__(*args, **kwargs)
 
     polls = 0
@@ -48,6 +49,10 @@ class BatchedConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's signature
         """Give what one fetch brought, a message a partition."""
+        if self._dropped and not self._seeking:
+            # Some of what was dropped may have been fetched after the seek: without another one nobody would ever read it.
+            self._dropped = False
+            await self._seek_all()
         generation, seeks = self.app.consumer_generation_id, self._seeks
         records, active = await self._wait_next_records(timeout)
         self.polls += 1
@@ -58,7 +63,9 @@ class BatchedConsumer(driver.Consumer):
             # Fetched from where the partitions stood before they were sent to where they go on, or from both sides of that. Changelogs are
             # sent there before flow is resumed, and Faust's recovery waits for each of their records.
             records = {tp: fetched for tp, fetched in records.items() if self._is_changelog_tp(tp)}
-            if not self._seeking and self._seeks != seeks:
+            if self._seeking:
+                self._dropped = True
+            elif self._seeks != seeks:
                 await self._seek_all()
         for tp, fetched in records.items():
             if not self._flows():
@@ -83,7 +90,12 @@ class BatchedConsumer(driver.Consumer):
                 assigned = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
                 wanted = await known.positions(frozenset((tp.topic, tp.partition) for tp in assigned))
                 self._known = {tp: wanted[tp.topic, tp.partition] for tp in assigned if (tp.topic, tp.partition) in wanted}
-            await self._seek_all()
+            self._dropped = True
+            while (
+                self._dropped
+            ):  # what was fetched after a seek and dropped because of it has to be sought again, or nobody ever reads it
+                self._dropped = False
+                await self._seek_all()
         finally:
             self._seeking -= 1
             self._seeks += 1
