@@ -90,12 +90,7 @@ class BatchedConsumer(driver.Consumer):
                 assigned = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
                 wanted = await known.positions(frozenset((tp.topic, tp.partition) for tp in assigned))
                 self._known = {tp: wanted[tp.topic, tp.partition] for tp in assigned if (tp.topic, tp.partition) in wanted}
-            self._dropped = True
-            while (
-                self._dropped
-            ):  # what was fetched after a seek and dropped because of it has to be sought again, or nobody ever reads it
-                self._dropped = False
-                await self._seek_all()
+            await self._seek_all()
         finally:
             self._seeking -= 1
             self._seeks += 1
