@@ -13,7 +13,7 @@ from streams.agents.ending import Ending
 from streams.desk.desk import WrongReign
 from streams.pipeline.flood import FloodGate
 from streams.pipeline.identity import Identity
-from streams.pipeline.ports import DeskCodec, Log, SnapshotTable
+from streams.pipeline.ports import DeskCodec, Polled, SnapshotTable
 from streams.pipeline.resuming import ReignEnded, Resumed, TapeLog, resume
 from streams.pipeline.steps import Step, Watcher
 from streams.pipeline.write_pipeline import DESK_WORK, ReignOver, Work, WritePipeline
@@ -26,13 +26,6 @@ TEND_S = 0.01
 """How often acknowledgements are taken while nothing else is done."""
 LEAVE_S_MAX = 7.0
 """A worker has ten seconds to leave; what is not durable by then is stepped again by whoever comes next."""
-
-
-class Polled(Log, Protocol):
-    """A log whose acknowledgements are taken by polling."""
-
-    def poll(self) -> None:
-        """Take what has come."""
 
 
 class Look(Protocol):
@@ -76,6 +69,7 @@ class Desks:
         self.pipelines: dict[int, WritePipeline] = {}
         self.leaving = False
         self.ready = False
+        self._stepping = False
         self._over: dict[int, str] = {}
         self._ends: dict[int, int] = {}
 
@@ -110,19 +104,25 @@ class Desks:
         pipeline = self.pipelines.get(partition)
         if pipeline is None or self.leaving or generation != self._ports.generation() or not records:
             return
+        self._stepping = True
         try:
+            self._ports.log.expect(len(records))
             await self._step(pipeline, records, acknowledge)
         except Exception as error:
             self._ports.ending.because(error)
             raise
+        finally:
+            self._stepping = False
 
     def tend(self) -> None:
-        """Take acknowledgements and move on what they have made possible."""
+        """Take acknowledgements, move on what they have made possible, and where there is nothing to step, write ahead for snapshots."""
         try:
             self._ports.log.poll()
             for partition, pipeline in self.pipelines.items():
                 try:
                     pipeline.progress()
+                    if not self._stepping:
+                        pipeline.prepare()
                 except ReignOver as over:
                     pipeline.close()
                     self._over[partition] = str(over)

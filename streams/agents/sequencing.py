@@ -9,9 +9,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from streams.agents.deciding import Polled
 from streams.agents.ending import Ending
 from streams.pipeline.identity import NEW_EPOCH, OtherTape
+from streams.pipeline.ports import Polled
 from streams.pipeline.sequencer import Sequencer, Source
 from streams.pipeline.steps import Step, Watcher
 
@@ -94,6 +94,7 @@ class Sequencing:
             if generation != ports.generation():
                 return
             self._next[source] = records[-1].offset + 1
+            ports.log.expect(len(records))
             ports.sequencer.forward(*source, records, acknowledge)
             self.tend()
         except Exception as error:

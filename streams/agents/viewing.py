@@ -7,9 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from streams.agents.deciding import Polled
 from streams.agents.ending import Ending
-from streams.pipeline.ports import SnapshotTable
+from streams.pipeline.ports import Polled, SnapshotTable
 from streams.pipeline.views import Picture, ViewsKeeper
 
 TEND_S = 0.02

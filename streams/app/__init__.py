@@ -15,7 +15,8 @@ from connectors.kafka.faust_credentials import credentials
 from streams.app.desk import add_desk, desk_samples, tape_end
 from streams.app.environment import WorkerSettings, worker_settings
 from streams.app.pages import add_pages
-from streams.app.parts import Parts, make_parts, watch_identity
+from streams.app.parts import Parts, Role, make_parts, watch_identity
+from streams.app.pauses import Pauses
 from streams.app.sequencer import add_sequencer, sequencer_samples
 from streams.app.views import add_views, views_samples
 from streams.desk.state import DESK_VERSION
@@ -45,6 +46,7 @@ def make_app(settings: WorkerSettings) -> BatchedApp:
     app = new_app(f"qts-{settings.role}", version, where, credentials(settings.kafka))
     role, sampler = _ROLES[settings.role](app, parts)
     add_pages(app, parts, role, sampler, time.monotonic)
+    _keep_pauses_short(app, role)
     if parts.identity.topics:
         watch_identity(parts)
     worker_banner(
@@ -55,6 +57,15 @@ def make_app(settings: WorkerSettings) -> BatchedApp:
         ),
     )  # fmt: skip
     return app
+
+
+def _keep_pauses_short(app: BatchedApp, role: Role) -> None:
+    pauses = Pauses(time.monotonic)
+
+    async def every_second() -> None:
+        pauses.every_second(role.ready)
+
+    app.timer(interval=1.0)(every_second)
 
 
 def _sequencer(app: BatchedApp, parts: Parts) -> tuple[Any, Callable[[], Iterable[Sample]]]:

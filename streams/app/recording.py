@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
-from streams.pipeline.ports import Done, Headers, Log
+from streams.pipeline.ports import Done, Headers, Polled
 from streams.pipeline.resuming import PLACE_HEADER
 
 LOGGER = logging.getLogger(__name__)
@@ -74,20 +74,13 @@ class Recorder:
         return file
 
 
-class PolledLog(Log, Protocol):
-    """A log whose acknowledgements are taken by polling."""
-
-    def poll(self) -> None:
-        """Take what has come."""
-
-
 class RecordedLog:
     """A log that keeps the decisions that go through it in files too."""
 
-    def __init__(self, log: PolledLog, recorder: Recorder) -> None:
+    def __init__(self, log: Polled, recorder: Recorder) -> None:
         """Stand in front of a log."""
         self._append, self._recorder = log.append, recorder
-        self.poll = log.poll
+        self.poll, self.expect = log.poll, log.expect
 
     def append(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None, done: Done, /

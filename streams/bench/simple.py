@@ -5,7 +5,7 @@ is measured.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -84,6 +84,10 @@ class SimpleWork:
         """Write everything held down."""
         marker = {"offset": state.offset, "tape_hash": tape_hash, "accounts": len(self._held)}
         return [json.dumps([name, held]).encode() for name, held in self._held.items()] + [json.dumps(marker).encode()]
+
+
+    def ahead(self, state: State, names: Iterable[str]) -> None:
+        """Do nothing: nobody is pictured here."""
 
 
 def simple_work(topic: str) -> Callable[[], Work]:

@@ -136,6 +136,8 @@ def _measured(part: str, ground: Ground, sizes: Sizes, peer: Path | None) -> lis
         if part == "memory":
             ground.bench.forget("qts-desk")
             return [memory(ground.bench, ground.settings, folder, sizes.accounts, sizes.positions, timer)]
+        for group in ("qts-sequencer", "qts-desk"):
+            ground.bench.forget(group)  # a part before may have left members of these names, with other partitions
         with Live(ground.bench, ground.settings, folder, sizes.accounts, timer, wall) as live:
             return [*live.latency(sizes.rounds, sizes.seconds), live.recovery(sizes.rounds)]
     except (NotDone, ProgramDied, TimeoutError) as failed:

@@ -26,6 +26,16 @@ class Log(Protocol):
         """Append a record without waiting; done is called when it is acknowledged by all replicas in sync."""
 
 
+class Polled(Log, Protocol):
+    """A log whose acknowledgements are taken by polling."""
+
+    def poll(self) -> None:
+        """Take what has come."""
+
+    def expect(self, records: int) -> None:
+        """Hear how many records are about to be worked on at once: of many, the outputs may go together, of few each at once."""
+
+
 class RecordIn(Protocol):
     """A record as it was read."""
 

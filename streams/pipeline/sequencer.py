@@ -80,6 +80,8 @@ class Sequencer:
         self._batches: dict[Source, deque[_Batch]] = {}
         self._marks: dict[int, Conflation] = {}
         self._ticking: dict[int, int] = {}
+        self._late_ms = tuple(partition * 1_000 // tape.partitions for partition in self._all)
+        """How long after its beginning a second is said to a partition: ticks are much work at once, and partitions share desks."""
         self._routes: dict[bytes, int] = {}
         self.forwarded = 0
 
@@ -131,8 +133,8 @@ class Sequencer:
     def tick(self) -> None:
         """Say that a second has come, once each, on the tapes of the control partitions owned here."""
         now_ms = self._clock_ms()
-        second = now_ms // 1_000
         for partition, last in self._ticking.items():
+            second = (now_ms - self._late_ms[partition]) // 1_000
             if second > last:
                 self._ticking[partition] = second
                 wrapped = self._wrapping.wrap(now_ms, TICKS, partition, second, self._wrapping.encode(Tick(second)))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from streams.desk.snapshot import account_record, load_state, shared_record, sources_record
-from streams.desk.state import DESK_VERSION, State
+from streams.desk.state import DESK_VERSION, Account, State
 
 SNAPSHOT = "Snapshot"
 SHARED, ACCOUNT, MARKER = "qts.SharedState", "qts.AccountState", "qts.SnapshotMarker"
@@ -60,19 +60,27 @@ class SnapshotWriter:
         }  # fmt: skip
         return [*records, self._codec.encode_record(SNAPSHOT, {"body": (MARKER, marker)})]
 
+    def ahead(self, state: State, names: Iterable[str]) -> None:
+        """Encode accounts now that a snapshot will need: what does not change again until then costs it nothing."""
+        for name in names:
+            account = state.accounts.get(name)
+            if account is not None:
+                self._written(account)
+
     def state_hash(self, state: State) -> str:
         """Hash the whole state but for its place on the tape."""
         return _combined(*self._encode(state))
 
     def _encode(self, state: State) -> tuple[bytes, list[_Written]]:
         shared = self._codec.encode_record(SNAPSHOT, {"body": (SHARED, shared_record(state))})
-        known = self._accounts
-        for name, account in state.accounts.items():
-            written = known.get(name)
-            if written is None or written.version != account.version:
-                raw = self._codec.encode_record(SNAPSHOT, {"body": (ACCOUNT, account_record(account))})
-                known[name] = _Written(account.version, raw, _digest(raw))
-        return shared, [known[name] for name in sorted(state.accounts)]
+        return shared, [self._written(account) for _, account in sorted(state.accounts.items())]
+
+    def _written(self, account: Account) -> _Written:
+        written = self._accounts.get(account.account)
+        if written is None or written.version != account.version:
+            raw = self._codec.encode_record(SNAPSHOT, {"body": (ACCOUNT, account_record(account))})
+            written = self._accounts[account.account] = _Written(account.version, raw, _digest(raw))
+        return written
 
 
 def _combined(shared: bytes, accounts: list[_Written]) -> str:

@@ -36,7 +36,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> Iterator[
 
 def qts(cluster: LocalCluster, *words: str) -> tuple[int, str]:
     """Run a command against the cluster."""
-    done = CliRunner().invoke(commands, [*words, "--servers", cluster.servers])
+    done = CliRunner().invoke(commands, [*words, "--servers", cluster.servers], catch_exceptions=False)
     return done.exit_code, done.output
 
 

@@ -49,6 +49,13 @@ class Sound:
         """Have all leave, so that everything is in snapshots."""
         self.all.rest([self.sequencer], [self.desk])
 
+    def trade_and_rest(self) -> None:
+        """Have every partition decide something anew, and all leave at once: a later snapshot would leave an export nothing but silence."""
+        before = self.all.ends("decisions")
+        with self.all.fed(seed=self.all.identity().epoch + 10):
+            until(lambda: all(end > before[at] for at, end in self.all.ends("decisions").items()), "every partition decides")
+        self.rest()
+
     def remade(self, name: str, records: Callable[[int], list[bytes]] = lambda _: []) -> None:
         """Delete a topic and make it again, with other records on it."""
         self.all.admin.delete_topics([name], operation_timeout=30)[name].result(timeout=30)
@@ -145,8 +152,7 @@ def test_a_tape_that_is_made_anew_under_running_workers_stops_both_roles(sound: 
     healed(sound)
 
     orders_before = order_ids(sound.all)
-    again = Sound(sound.all)
-    again.rest()
+    Sound(sound.all).trade_and_rest()
     assert order_ids(sound.all) > orders_before, "ids of another epoch are others"
     states = sound.all.states()
     assert {state.epoch for state in states.values()} == {sound.all.identity().epoch}

@@ -129,9 +129,25 @@ def test_a_second_comes_once_on_the_tape_of_each_control_partition_owned() -> No
     log.deliver()
 
     second = START_MS // 1_000
-    assert [offsets_on(cluster, 1, ("ticks", 1)), offsets_on(cluster, 3, ("ticks", 3))] == [[second, second + 1, second + 5]] * 2
+    # The first at once, whatever second it is the end of; later ones each partition a while after the others.
+    assert offsets_on(cluster, 1, ("ticks", 1)) == [second - 1, second, second + 4]
+    assert offsets_on(cluster, 3, ("ticks", 3)) == [second - 1, second, second + 4]
     assert [len(cluster.logs["tape", tape]) for tape in (0, 2)] == [0, 0]
-    assert CODEC.decode_event(cluster.logs["tape", 1][0].value or b"", 0).body == Tick(second)
+    assert CODEC.decode_event(cluster.logs["tape", 1][1].value or b"", 1).body == Tick(second)
+
+
+def test_partitions_are_told_of_a_second_one_after_the_other() -> None:
+    cluster, clock = Cluster(), Clock(START_MS + 999)
+    worker = Worker(cluster, Eager(cluster), clock, PARTITIONS, sources=[("control", partition) for partition in range(PARTITIONS)])
+    worker.sequencer.tick()
+    told = []
+    for now_ms in range(START_MS + 1_000, START_MS + 2_000):
+        clock.now_ms = now_ms
+        before = worker.sequencer.forwarded
+        worker.sequencer.tick()
+        told += [now_ms - START_MS - 1_000] * (worker.sequencer.forwarded - before)
+
+    assert told == [partition * 1_000 // PARTITIONS for partition in range(PARTITIONS)]
 
 
 def test_a_failed_append_ends_it() -> None:

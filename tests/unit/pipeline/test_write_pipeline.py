@@ -1,6 +1,7 @@
 """The write pipeline: the order of writes, its bounds, and what it makes of what is no input at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from streams.pipeline import write_pipeline
 from streams.pipeline.flood import Flood, FloodGate
 from streams.pipeline.ports import AppendFailed
 from streams.pipeline.resuming import TapeBroken
+from streams.pipeline.snapshots import ACCOUNT
 from streams.pipeline.stored_snapshots import parse_key
 from streams.pipeline.write_pipeline import CHANGELOG, WritePipeline
 from tests.log_kit import Eager, MemoryTable, Producer
@@ -311,3 +313,41 @@ def test_an_empty_batch_is_nothing() -> None:
     bench.pipeline.feed([], nothing)
 
     assert bench.pipeline.settled
+
+
+class Encoding:
+    """The codec, counting accounts written down."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.encode, self.decode_event, self.decode_record = CODEC.encode, CODEC.decode_event, CODEC.decode_record
+
+    def encode_record(self, name: str, record: Mapping[str, Any]) -> bytes:
+        self.written += record["body"][0] == ACCOUNT
+        return CODEC.encode_record(name, record)
+
+
+def written_down(prepare_every: int) -> tuple[list[tuple[bytes | None, bytes | None]], int]:
+    """Step a tape, writing ahead every so many records; give the changelog, and how many accounts the points still had to write down."""
+    cluster, codec, at_points = cluster_with(TAPE), Encoding(), 0
+    log = Eager(cluster)
+    pipeline = WritePipeline(resumed(cluster), codec, log, MemoryTable({}), FloodGate())
+    for offset in range(len(TAPE)):
+        before = codec.written
+        pipeline.feed(cluster.read("tape", 0, offset, 1), nothing)
+        at_points += codec.written - before
+        log.flow()
+        pipeline.progress()
+        if prepare_every and offset % prepare_every == 0:
+            pipeline.prepare()
+    return [(record.key, record.value) for record in cluster.logs[CHANGELOG, 0]], at_points
+
+
+def test_what_is_written_ahead_changes_no_snapshot_and_leaves_points_less_to_do() -> None:
+    plainly, at_points = written_down(0)
+
+    assert len(plainly) > 3
+    for prepare_every in (1, 3):
+        ahead, still_at_points = written_down(prepare_every)
+        assert ahead == plainly
+        assert still_at_points < at_points

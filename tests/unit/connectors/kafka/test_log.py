@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 
 from connectors.kafka.embedded import EmbeddedBroker
-from connectors.kafka.log import KafkaLog
+from connectors.kafka.log import MANY_RECORDS, KafkaLog
 from connectors.kafka.log_reader import LogReader
 from connectors.kafka.settings import KafkaSettings
 
@@ -44,6 +44,24 @@ def test_many_records_under_way_keep_their_order(servers: str) -> None:
         for partition in (0, 1):
             found = [int(one.value or b"") for one in reader.between("gathered", partition, 0, (count + 1 - partition) // 2)]
             assert found == list(range(partition, count, 2))
+
+
+def test_records_stay_in_their_order_whether_they_go_together_or_each_at_once(servers: str) -> None:
+    log, answers = KafkaLog(KafkaSettings(servers), "test-order"), list[object]()
+    with LogReader(KafkaSettings(servers), "test-order") as reader:
+        _, start = reader.bounds("gathered", 0)
+    count = 2_000
+
+    for number in range(count):
+        if number % 100 == 0:
+            log.expect(MANY_RECORDS if number // 100 % 2 else 1)
+        log.append("gathered", 0, None, str(number).encode(), None, lambda failure, _: answers.append(failure))
+    told(log, answers, count)
+
+    assert answers == [None] * count
+    with LogReader(KafkaSettings(servers), "test-order") as reader:
+        found = [int(one.value or b"") for one in reader.between("gathered", 0, start, start + count)]
+    assert found == list(range(count))
 
 
 def test_a_single_record_leaves_with_the_next_poll(servers: str) -> None:
