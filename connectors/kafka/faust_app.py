@@ -26,7 +26,10 @@ EMBEDDED_FETCH_WAIT_MS = 30
 REBALANCE_S = 30.0
 REQUEST_S = 40.0
 FETCH_BYTES_MAX = 4 * 1024 * 1024
-"""As much as the largest record there can be."""
+"""As much as the largest record there can be. Measured with a quarter of it: catching up takes half as long again, for want of records."""
+FETCH_WAIT_MS = 20
+"""How long the broker may wait before it answers that there is nothing. Partitions whose records are just being worked on are not asked for, and are
+not asked for before that answer has come: with Faust's 1,500 ms a record can lie there for as long as its neighbours are quiet."""
 COMMIT_EVERY_S = 0.5
 
 
@@ -62,8 +65,7 @@ class BatchedApp(faust.App):
 
     positions_from: Positions | None = None
     """Who knows where partitions go on, for those that do not go on where the group committed."""
-    fetch_wait_ms: int | None = None
-    """How long the broker may wait before it answers that there is nothing; None: as Faust has it, which costs nothing where answers come at once."""
+    fetch_wait_ms = FETCH_WAIT_MS
 
     def _new_transport(self) -> TransportT:
         return BatchedTransport(self.conf.broker_consumer, self)

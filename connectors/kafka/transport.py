@@ -25,10 +25,20 @@ class FetchingThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        wait_ms: int | None = getattr(self.app, "fetch_wait_ms", None)
-        if wait_ms is not None:
-            consumer._fetch_max_wait_ms = wait_ms  # noqa: SLF001 - Faust has a fixed 1,500 ms and no setting for it
+        wait_ms: int = getattr(self.app, "fetch_wait_ms")  # noqa: B009 - the app's class is ours, and imports this module
+        consumer._fetch_max_wait_ms = wait_ms  # noqa: SLF001 - Faust has a fixed 1,500 ms and no setting for it
         return consumer
+
+    def look_again(self) -> None:
+        """Have a fetch that waits look again at what it may give: a partition that was held up no longer is."""
+        if self._consumer is not None:
+            self.thread_loop.call_soon_threadsafe(wake, self._consumer._fetcher)  # noqa: SLF001 - Faust fetches through it too
+
+
+def wake(fetcher: Any) -> None:
+    """Have the fetches of a consumer of aiokafka look again at what they may give."""
+    for waiter in fetcher._fetch_waiters:  # noqa: SLF001 - as aiokafka does when records have come
+        fetcher._notify(waiter)  # noqa: SLF001 - see above
 
 
 class BatchedConsumer(driver.Consumer):
@@ -78,6 +88,16 @@ class BatchedConsumer(driver.Consumer):
                     yield tp, self._to_message(tp, record)
             elif generation == self.app.consumer_generation_id:
                 yield tp, self._batch(tp, fetched, generation)
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Go on with a partition that was held up because its batches waited: at once, not when a fetch that waits for others runs out.
+
+        Measured while catching up: those fetches waited for a second each, a fifth of the whole time.
+        """
+        held_up = tp in self._buffered_partitions
+        super().on_buffer_drop(tp)
+        if held_up and isinstance(self._thread, FetchingThread):
+            self._thread.look_again()
 
     async def perform_seek(self) -> None:
         """Send every partition to where it goes on: to what was committed, or to what the app knows better."""

@@ -1,8 +1,8 @@
 """Pauses of the interpreter itself: its collector of cycles, and the turns its threads take.
 
-Decides: that the collector looks at what is young only, and at everything rarely; and that a thread that has something to hand over waits a millisecond
-for its turn, not five. Our state has no cycles: what nobody needs any more goes at once. Leaves to others: memory that grows all the same
-(services.watchdog).
+Decides: that the collector looks at what is young only, and at everything rarely; and that a thread that has something to hand over waits a
+millisecond for its turn, not five. Our state has no cycles: what nobody needs any more goes at once. Leaves to others: memory that grows all the
+same (services.watchdog).
 """
 
 import gc

@@ -85,7 +85,6 @@ class SimpleWork:
         marker = {"offset": state.offset, "tape_hash": tape_hash, "accounts": len(self._held)}
         return [json.dumps([name, held]).encode() for name, held in self._held.items()] + [json.dumps(marker).encode()]
 
-
     def ahead(self, state: State, names: Iterable[str]) -> None:
         """Do nothing: nobody is pictured here."""
 

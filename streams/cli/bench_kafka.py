@@ -107,41 +107,46 @@ def kafka(out: Output, only: Sequence[str], install: bool, **sizes: int | float)
     with _ground() as ground, out.progress("measuring", total=len(wanted)) as advance:
         for part in PARTS:
             if part in wanted:
-                rows += _measured(part, ground, chosen, peer)
+                try:
+                    rows += _measured(part, ground, chosen, peer)
+                except (NotDone, ProgramDied, TimeoutError) as failed:
+                    out.console.print(_table(rows))
+                    raise Unavailable(f"part {part} could not be measured: {failed}", rows=_listed(rows)) from failed
                 advance(1)
     out.console.print(_table(rows))
-    return Answer({"rows": [row._asdict() for row in rows]})
+    return Answer({"rows": _listed(rows)})
+
+
+def _listed(rows: list[Row]) -> list[dict[str, object]]:
+    return [row._asdict() for row in rows]
 
 
 def _measured(part: str, ground: Ground, sizes: Sizes, peer: Path | None) -> list[Row]:
     timer, wall = Timer(time.monotonic_ns, time.sleep), Timer(time.time_ns, time.sleep)
     folder = ground.folder / part
     folder.mkdir()
-    try:
-        if part in ("write", "desk"):
-            assert peer is not None, "looked for above"
-            ring = Ring(ground.bench, ground.settings, folder, peer, timer, sizes.rounds)
-            return (
-                write_pipeline(ring, sizes.fills)
-                if part == "write"
-                else desk_worker(ring, sizes.events, sizes.accounts, ground.new_topics)
-            )
-        if part == "publisher":
-            from connectors.kafka.publisher_bench import measure  # noqa: PLC0415 - only this part needs the publisher
+    if part in ("write", "desk"):
+        assert peer is not None, "looked for above"
+        ring = Ring(ground.bench, ground.settings, folder, peer, timer, sizes.rounds)
+        return (
+            write_pipeline(ring, sizes.fills)
+            if part == "write"
+            else desk_worker(ring, sizes.events, sizes.accounts, ground.new_topics)
+        )
+    if part == "publisher":
+        from connectors.kafka.publisher_bench import measure  # noqa: PLC0415 - only this part needs the publisher
 
-            ground.bench.fresh({"publisher-bench": PARTITIONS})
-            found = measure(ground.settings, sizes.records, VALUE_BYTES, folder, SystemClock(), time.monotonic_ns)
-            return [Row(*row) for row in found]
-        ground.new_topics(PARTITIONS)
-        if part == "memory":
-            ground.bench.forget("qts-desk")
-            return [memory(ground.bench, ground.settings, folder, sizes.accounts, sizes.positions, timer)]
-        for group in ("qts-sequencer", "qts-desk"):
-            ground.bench.forget(group)  # a part before may have left members of these names, with other partitions
-        with Live(ground.bench, ground.settings, folder, sizes.accounts, timer, wall) as live:
-            return [*live.latency(sizes.rounds, sizes.seconds), live.recovery(sizes.rounds)]
-    except (NotDone, ProgramDied, TimeoutError) as failed:
-        raise Unavailable(f"part {part} could not be measured: {failed}") from failed
+        ground.bench.fresh({"publisher-bench": PARTITIONS})
+        found = measure(ground.settings, sizes.records, VALUE_BYTES, folder, SystemClock(), time.monotonic_ns)
+        return [Row(*row) for row in found]
+    ground.new_topics(PARTITIONS)
+    if part == "memory":
+        ground.bench.forget("qts-desk")
+        return [memory(ground.bench, ground.settings, folder, sizes.accounts, sizes.positions, timer)]
+    for group in ("qts-sequencer", "qts-desk"):
+        ground.bench.forget(group)  # a part before may have left members of these names, with other partitions
+    with Live(ground.bench, ground.settings, folder, sizes.accounts, timer, wall) as live:
+        return [*live.latency(sizes.rounds, sizes.seconds), live.recovery(sizes.rounds)]
 
 
 def _peer(install: bool) -> Path:
