@@ -12,13 +12,14 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from streams.desk.desk import Outcome, step
-from streams.desk.messages import Body, TapeEvent, Tick, Unreadable
+from streams.desk.messages import Body, TapeEvent, Tick
 from streams.desk.outputs import DeadLetter, Fate, Output, Portfolio
 from streams.desk.state import State
 from streams.flow import OUTPUTS
 from streams.pipeline.flood import FloodGate
+from streams.pipeline.incoming import read_event
 from streams.pipeline.outgoing import dead_letter_headers, key_of
-from streams.pipeline.ports import DeskCodec, EventCodec, Lane, Log, RecordIn, SnapshotTable, Targets, reached, targets
+from streams.pipeline.ports import DeskCodec, Lane, Log, RecordIn, SnapshotTable, Targets, reached, targets
 from streams.pipeline.resuming import Resumed, TapeBroken, place_header, tape_hash
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.steps import NOBODY_WATCHES, Step, Watcher
@@ -289,13 +290,3 @@ class WritePipeline:
     def _append(self, key: bytes, value: bytes | None) -> None:
         self._changelog.sent += 1
         self._log.append(CHANGELOG, self.partition, key, value, None, self._changelog.done)
-
-
-def read_event(codec: EventCodec, raw: bytes, offset: int, partition: int) -> TapeEvent:
-    """Read a tape record. What is no tape event (somebody else wrote on the tape) is an unreadable input of the tape's own, and moves no clock."""
-    try:
-        return codec.decode_event(raw, offset)
-    except ValueError as error:
-        code, detail = getattr(error, "error", "NOT_AVRO"), getattr(error, "detail", str(error))
-        body = Unreadable(code, f"no tape event: {detail}", getattr(error, "schema_id", None), raw)
-        return TapeEvent(offset, 0, "tape", partition, offset, body, raw)

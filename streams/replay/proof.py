@@ -16,10 +16,11 @@ from streams.desk.messages import EquityReport, Fill, Mark, TapeEvent
 from streams.desk.outputs import Fate
 from streams.desk.state import State, new_state
 from streams.flow import INPUTS
+from streams.pipeline.incoming import read_event
 from streams.pipeline.resuming import PLACE_HEADER, place_in
 from streams.pipeline.sequencer import EVERYWHERE, MARKS, PORTFOLIO
 from streams.pipeline.snapshots import SnapshotWriter
-from streams.pipeline.write_pipeline import LANES, TOPIC_OF, read_event
+from streams.pipeline.write_pipeline import LANES, TOPIC_OF
 from streams.replay.hashes import decisions_hash
 
 COMPACTED = frozenset({PORTFOLIO})

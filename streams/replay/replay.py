@@ -18,8 +18,8 @@ from streams.desk.outputs import Decision, Order
 from streams.desk.policy import Policy
 from streams.desk.policy_check import document_hash, parse_policy
 from streams.desk.state import DESK_VERSION, State, new_state
+from streams.pipeline.incoming import read_event
 from streams.pipeline.snapshots import SnapshotWriter, read_snapshot
-from streams.pipeline.write_pipeline import read_event
 from streams.replay.diff import Divergence, first_difference
 from streams.replay.explain import Explainer
 from streams.replay.hashes import decisions_hash

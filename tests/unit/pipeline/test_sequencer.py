@@ -138,7 +138,9 @@ def test_a_second_comes_once_on_the_tape_of_each_control_partition_owned() -> No
 
 def test_partitions_are_told_of_a_second_one_after_the_other() -> None:
     cluster, clock = Cluster(), Clock(START_MS + 999)
-    worker = Worker(cluster, Eager(cluster), clock, PARTITIONS, sources=[("control", partition) for partition in range(PARTITIONS)])
+    worker = Worker(
+        cluster, Eager(cluster), clock, PARTITIONS, sources=[("control", partition) for partition in range(PARTITIONS)]
+    )
     worker.sequencer.tick()
     told = []
     for now_ms in range(START_MS + 1_000, START_MS + 2_000):
