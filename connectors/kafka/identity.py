@@ -9,10 +9,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from connectors.kafka.admin import ids_of
+from connectors.kafka.admin import TopicLook
 from connectors.kafka.complaints import Complaints
 from connectors.kafka.reading import AWAY_S
 from connectors.kafka.settings import KafkaSettings
@@ -75,26 +77,48 @@ class TapeIdentity:
         return cls(record["epoch"], record["partitions"], record["tape"], record["topics"], desk_version)
 
 
+class IdentityReader:
+    """Reads the record, again and again through one client."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Connect when it is first read."""
+        self._complaints = Complaints(settings)
+        self._consumer = Consumer(
+            {
+                **settings.librdkafka(), "group.id": "qts-identity", "enable.auto.commit": False, "auto.offset.reset": "error",
+                "enable.partition.eof": True, "allow.auto.create.topics": False, "fetch.wait.max.ms": 50, "log_level": 0,
+                "error_cb": self._complaints,
+            }
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
+
+    def read(self, timeout_s: float) -> TapeIdentity | None:
+        """Read the newest record; None where there is no topic or no record. Raises BrokerAway, ReadRefused and BadIdentity."""
+        try:
+            found = self._complaints.metadata(self._consumer, TOPIC, timeout_s).topics.get(TOPIC)
+            if found is None or not found.partitions:
+                return None
+            self._consumer.assign([TopicPartition(TOPIC, PARTITION, OFFSET_BEGINNING)])
+            newest = _newest(self._consumer, timeout_s)
+            self._consumer.unassign()
+        except KafkaException as failed:
+            raise self._complaints.failure(failed, self._consumer) from failed
+        return newest
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._consumer.close()
+
+
 def read_identity(settings: KafkaSettings, timeout_s: float) -> TapeIdentity | None:
-    """Read the newest record; None where there is no topic or no record. Raises BrokerAway, ReadRefused and BadIdentity."""
-    complaints = Complaints(settings)
-    consumer = Consumer(
-        {
-            **settings.librdkafka(), "group.id": "qts-identity", "enable.auto.commit": False, "auto.offset.reset": "error",
-            "enable.partition.eof": True, "allow.auto.create.topics": False, "fetch.wait.max.ms": 50, "log_level": 0,
-            "error_cb": complaints,
-        }
-    )  # fmt: skip
-    try:
-        found = complaints.metadata(consumer, TOPIC, timeout_s).topics.get(TOPIC)
-        if found is None or not found.partitions:
-            return None
-        consumer.assign([TopicPartition(TOPIC, PARTITION, OFFSET_BEGINNING)])
-        return _newest(consumer, timeout_s)
-    except KafkaException as failed:
-        raise complaints.failure(failed, consumer) from failed
-    finally:
-        consumer.close()
+    """Read the newest record, once. Raises what an IdentityReader raises."""
+    with IdentityReader(settings) as reader:
+        return reader.read(timeout_s)
 
 
 def write_identity(settings: KafkaSettings, identity: TapeIdentity) -> None:
@@ -119,7 +143,7 @@ def write_identity(settings: KafkaSettings, identity: TapeIdentity) -> None:
 
 def topic_ids(settings: KafkaSettings, names: Iterable[str]) -> dict[str, str]:
     """Give the ids of those of these topics that are there. Raises BrokerAway."""
-    return ids_of(settings, names)
+    return {name: found.topic_id for name, found in TopicLook(settings).topics(names).items()}
 
 
 def identity_problems(identity: TapeIdentity, found_ids: Mapping[str, str], partition_counts: Mapping[str, int]) -> list[str]:

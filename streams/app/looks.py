@@ -42,12 +42,14 @@ class KafkaLook:
         self,
         reader: LogReader,
         identity: Identity,
-        topic_ids: Callable[[Iterable[str]], Mapping[str, str]],
+        topics: Callable[[Iterable[str]], Mapping[str, tuple[str, int]]],
         epoch: Callable[[], int | None],
     ) -> None:
-        """Look for this identity. `epoch` asks which one the cluster is in now."""
-        self._reader, self._identity, self._topic_ids, self._epoch = reader, identity, topic_ids, epoch
+        """Look for this identity. `topics` asks for ids and partitions of topics, `epoch` for the one the cluster is in now."""
+        self._reader, self._identity, self._topics, self._epoch = reader, identity, topics, epoch
         self._lock = Lock()
+        self.answers = 0
+        """How often the cluster has told its identity: a watchdog sees that this goes on."""
 
     def tape(self, partition: int) -> TapeView:
         """Give a partition of the tape."""
@@ -78,7 +80,8 @@ class KafkaLook:
             now = self._epoch()
             if now != self._identity.epoch:
                 raise OtherTape(f"the tape is in epoch {now}, this worker began in epoch {self._identity.epoch}: start it again")
-            compare(self._identity, self._topic_ids(list(self._identity.topics)))
+            compare(self._identity, self._topics(list(self._identity.topics)))
+            self.answers += 1
 
 
 def _last_place(records: Iterable[Found], epoch: int) -> tuple[int, int] | None:

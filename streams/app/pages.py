@@ -23,7 +23,7 @@ def add_pages(
     app: BatchedApp, parts: Parts, role: Role, sampler: Callable[[], Iterable[Sample]], clock: Callable[[], float]
 ) -> None:
     """Add the pages and the watchdog to an app."""
-    watchdog = Watchdog(lambda: Watched(role.ready, _polls(app), memory_bytes()), clock, parts.settings.watchdog)
+    watchdog = Watchdog(lambda: Watched(role.ready, _polls(app), memory_bytes(), _answers(parts)), clock, parts.settings.watchdog)
     lag = _Lag(clock)
 
     def samples() -> Iterator[Sample]:
@@ -85,6 +85,11 @@ class _Lag:
 
 def _polls(app: BatchedApp) -> int:
     return getattr(app.consumer, "polls", 0)
+
+
+def _answers(parts: Parts) -> int | None:
+    """Count the broker's answers, where `watch_identity` asks it."""
+    return parts.look.answers if parts.identity.topics else None
 
 
 def memory_bytes() -> int:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 from faust.types import TP
 
 from connectors.kafka.faust_app import BatchedApp
-from connectors.kafka.identity import read_identity, topic_ids
+from connectors.kafka.identity import read_identity
+from connectors.kafka.identity_look import IdentityLook, KafkaClients
 from connectors.kafka.log import KafkaLog
 from connectors.kafka.log_reader import LogReader
 from connectors.kafka.reading import BrokerAway, ReadRefused
@@ -31,7 +32,7 @@ LOGGER = logging.getLogger(__name__)
 
 IDENTITY_S_MAX = 30.0
 IDENTITY_EVERY_S = 2.0
-"""How soon a topic that was deleted under a running worker is noticed."""
+"""How soon a topic that was changed under a running worker is noticed. The watchdog counts the answers: a broker that gives none stands still."""
 
 
 class Parts(NamedTuple):
@@ -70,7 +71,8 @@ def make_parts(settings: WorkerSettings) -> Parts:
     identity = known_identity(settings)
     client_id = f"qts-{settings.name}"
     reader = LogReader(settings.kafka, client_id)
-    look = KafkaLook(reader, identity, lambda names: topic_ids(settings.kafka, names), lambda: _epoch(settings))
+    now = IdentityLook(lambda: KafkaClients(settings.kafka))
+    look = KafkaLook(reader, identity, now.topics, now.epoch)
     return Parts(
         settings, identity, open_registry(settings.registry_url), KafkaLog(settings.kafka, client_id), look, Ending(os._exit),
         _watcher(settings), None if settings.record_folder is None else Recorder(settings.record_folder, settings.name),
@@ -85,11 +87,6 @@ def known_identity(settings: WorkerSettings) -> Identity:
     if found is None:
         raise OtherTape("this cluster has no tape yet: `./qts topics create` makes its topics and notes their identity")
     return Identity(found.epoch, found.partitions, found.tape, found.topics, found.desk_version)
-
-
-def _epoch(settings: WorkerSettings) -> int | None:
-    found = read_identity(settings.kafka, IDENTITY_S_MAX)
-    return None if found is None else found.epoch
 
 
 def _watcher(settings: WorkerSettings) -> Watcher:
@@ -128,7 +125,10 @@ def committed(app: BatchedApp, source: tuple[str, int]) -> int | None:
 
 
 def watch_identity(parts: Parts) -> None:
-    """Look at the topics' identity every so often, in a thread of its own: the loop may be busy, the tape must not be another one meanwhile."""
+    """Look at the topics' identity every so often, in a thread of its own: the loop may be busy, the tape must not be another one meanwhile.
+
+    A broker that gives no answer may be back soon, so it is only told of here. The watchdog counts the answers, and says when that is too long.
+    """
 
     def watch() -> None:
         while True:

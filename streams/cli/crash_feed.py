@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from connectors.kafka.log import KafkaLog
 from connectors.kafka.log_reader import LogReader
@@ -15,7 +16,7 @@ from connectors.kafka.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
 from streams.desk.messages import EVERY_ACCOUNT, Body, Control, Instrument, Mark
-from streams.desk.outputs import Cancel, Order
+from streams.desk.outputs import Decision, Order
 from streams.flow import TOPIC_OF
 from streams.pipeline.ports import Lane
 from streams.simulation.live import LiveWorld
@@ -23,7 +24,7 @@ from streams.simulation.policies import generated_policy
 
 PAUSE_S = 0.01
 POLICY_EVERY_MS = 30_000
-ORDERS = "orders"
+ORDERS, DECISIONS = "orders", "decisions"
 
 
 class Feed:
@@ -39,7 +40,8 @@ class Feed:
         self._executor = ThreadPoolExecutor(1, "feed")
         self._running: Future[None] | None = None
         self._policy_ms = 0
-        self._read = dict.fromkeys(range(partitions), 0)
+        self._read: dict[tuple[str, int], int] = {}
+        self._without_phase = set(self._of)
 
     @property
     def published(self) -> int:
@@ -69,13 +71,15 @@ class Feed:
     def _run(self) -> None:
         with LogReader(self._settings, "crash-exchange") as reader:
             # What was ordered before this market began was another one's to fill.
-            self._read = {partition: reader.bounds(ORDERS, partition)[1] for partition in self._read}
+            places = [(topic, partition) for topic in (ORDERS, DECISIONS) for partition in range(self._partitions)]
+            self._read = {place: reader.bounds(*place)[1] for place in places}
             while not self._stop.is_set():
                 now_ms = time.time_ns() // 1_000_000
-                for said in self._orders(reader):
+                for said in self._new(reader, ORDERS):
                     world = self._of[said.account]
                     answer: Callable[..., None] = world.on_order if isinstance(said, Order) else world.on_cancel
                     answer(said, now_ms)
+                self._see_to_phases(reader, now_ms)
                 for body in (*self._policy(now_ms), *self._happened(now_ms)):
                     self._publish(body)
                 self._log.poll()
@@ -104,9 +108,20 @@ class Feed:
             TOPIC_OF[type(body)], partition_of(key, self._partitions), key, self._codec.encode(body), None, self._lane.done
         )
 
-    def _orders(self, reader: LogReader) -> Iterator[Order | Cancel]:
-        for partition, offset in self._read.items():
-            _, end = reader.bounds(ORDERS, partition)
-            for record in reader.between(ORDERS, partition, offset, end):
+    def _see_to_phases(self, reader: LogReader, now_ms: int) -> None:
+        """Have those ask again who got no phase because the policy, from another partition, came after them; without one nothing is traded."""
+        if not self._without_phase:
+            return
+        for said in self._new(reader, DECISIONS):
+            if isinstance(said, Decision) and said.kind == "COMMAND" and said.account in self._of:
+                if said.code == "PHASE":
+                    self._without_phase.discard(said.account)
+                elif said.code == "POLICY_MISSING":
+                    self._of[said.account].on_decision(said, now_ms)
+
+    def _new(self, reader: LogReader, topic: str) -> Iterator[Any]:
+        for partition in range(self._partitions):
+            _, end = reader.bounds(topic, partition)
+            for record in reader.between(topic, partition, self._read[topic, partition], end):
                 yield self._codec.decode(record.value or b"")
-            self._read[partition] = end
+            self._read[topic, partition] = end

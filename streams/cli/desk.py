@@ -1,10 +1,14 @@
 """`./qts desk catch-up`: step what is left of the tape, and leave.
 
-Decides: which version has to do it: a version steps only its own reign, so where another one reigns the command that runs that one is named.
+Decides: which version has to do it: a version steps only its own reign, so where another one reigns the command that runs that one is named. And
+that the stepping is done in a process of its own: a worker that has come to the end of its reign ends its process, there and then.
 Leaves to others: the stepping (a desk worker), reigns (streams.desk).
 """
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 
 from rich.table import Table
@@ -13,19 +17,22 @@ from connectors.kafka.groups import Groups
 from connectors.kafka.identity import TapeIdentity
 from connectors.kafka.local_node import free_ports
 from connectors.kafka.log_reader import LogReader
+from connectors.kafka.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.registry import Registry
 from streams.agents.ending import REIGN_OVER
 from streams.cli.changelog import stored_chunks
 from streams.cli.command import group
+from streams.cli.deployment import until_told
 from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
-from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output
+from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output, Unavailable
 from streams.cli.records import registry
 from streams.cli.tape_epoch import DESK_GROUP, identity_of
-from streams.cli.worker import run_worker
 from streams.desk.state import DESK_VERSION
 from streams.pipeline.resuming import is_later
 from streams.pipeline.stored_snapshots import newest
+
+LOOK_S = 0.05
 
 command = group("desk", "Step what is left of the tape.", example="./qts desk catch-up")
 
@@ -54,20 +61,35 @@ def catch_up(out: Output, servers: str | None) -> Answer:
     at_work = Groups(where).members([f"{DESK_GROUP}{'' if DESK_VERSION == '1' else f'-v{DESK_VERSION}'}"])
     if any(at_work.values()):
         raise CommandError(
-            f"desks are at work ({at_work}): they catch up by themselves; wait ten seconds where one was killed", NEGATIVE
+            f"desks are at work ({at_work}): they catch up by themselves; wait ten seconds where one has just ended", NEGATIVE
         )
-    os.environ.update(
-        {
-            "QTS_ROLE": "desk",
-            "QTS_WORKER": "catch-up",
-            "QTS_WEB_PORT": str(free_ports(1)[0]),
-            "QTS_CATCH_UP": "1",
-            "QTS_KAFKA_SERVERS": where.servers,
-        }
-    )
-    code = run_worker()
+    code = _stepped(where)
+    if code == REIGN_OVER:
+        out.console.print(f"the reign of desk version {DESK_VERSION} is over: the next one can go on")
     # A reign that is over is what was wanted.
     return Answer({"reigns": _told(reigns), "exit": code}, exit_code=0 if code == REIGN_OVER else code)
+
+
+def _stepped(where: KafkaSettings) -> int:
+    """Run a desk until it has caught up; give its exit code. It says what it does on stderr, and ends with this process."""
+    asked = [
+        sys.executable, "-P", "-m", "streams.cli.main", "worker", "desk", "--name", "catch-up", "--web-port", str(free_ports(1)[0]),
+        "--parent", str(os.getpid()),
+    ]  # fmt: skip
+    environ = {**os.environ, "QTS_CATCH_UP": "1", "QTS_KAFKA_SERVERS": where.servers}
+    with until_told() as told:
+        worker = subprocess.Popen(asked, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+        was_told = False
+        while (code := worker.poll()) is None:
+            if told() and not was_told:
+                was_told = True
+                worker.terminate()
+            time.sleep(LOOK_S)
+    if was_told:
+        raise KeyboardInterrupt
+    if code < 0:
+        raise Unavailable(f"the desk was ended by signal {-code} before it had caught up")
+    return code
 
 
 def _reign(reader: LogReader, known: TapeIdentity, partition: int, schemas: Registry) -> tuple[int, str]:

@@ -12,7 +12,7 @@ import click
 
 from connectors.kafka.admin import Cluster
 from connectors.kafka.groups import Groups, Place
-from connectors.kafka.identity import BadIdentity, TapeIdentity, read_identity, topic_ids, write_identity
+from connectors.kafka.identity import BadIdentity, TapeIdentity, read_identity, write_identity
 from connectors.kafka.log import KafkaLog
 from connectors.kafka.log_reader import LogReader, ReadFailed
 from connectors.kafka.settings import KafkaSettings
@@ -118,13 +118,11 @@ def _begin(
 ) -> TapeIdentity:
     epoch = known.epoch + 1
     tape, cluster = f"{TAPE.name}-{epoch}", Cluster(where)
+    names = [name for name in known.topics if name != known.tape]
+    _usable(cluster, names, known.partitions)  # before anything is made
     wanted = next(topic for topic in catalogue(known.partitions) if topic.name == TAPE.name)
     _make(cluster, WantedTopic(tape, known.partitions, wanted.settings))
-    names = [name for name in known.topics if name != known.tape]
-    found = topic_ids(where, [*names, tape])
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise Unavailable(f"topics are missing: {', '.join(missing)}; ./qts topics create makes them")
+    found = _usable(cluster, [*names, tape], known.partitions)
     kept = {name for name in names if found[name] == known.topics[name]}
     moves = _moves(where, reader, known.partitions, kept) | _rewound(where, reader, last, kept)
     _write_snapshots(where, reader, {number: carried_over(one.state, epoch, kept) for number, one in last.items()}, schemas)
@@ -133,6 +131,22 @@ def _begin(
     # Last: until now the old epoch stands, and would go on in silence over what was deleted unread.
     Groups(where).move(SEQUENCER_GROUP, moves)
     return identity
+
+
+def _usable(cluster: Cluster, names: list[str], partitions: int) -> dict[str, str]:
+    """Give the ids of these topics; refuse to begin with any on which no worker would begin."""
+    found = cluster.topics(names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise Unavailable(f"topics are missing: {', '.join(missing)}; ./qts topics create makes them")
+    others = [
+        f"topic {name} has {topic.partitions} partitions" for name, topic in found.items() if topic.partitions != partitions
+    ]
+    if others:
+        raise CommandError(
+            f"{'; '.join(others)}, and the tape has {partitions}: delete it, and ./qts topics create makes it anew", NEGATIVE
+        )
+    return {name: topic.topic_id for name, topic in found.items()}
 
 
 def _make(cluster: Cluster, topic: WantedTopic) -> None:

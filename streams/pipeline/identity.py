@@ -1,7 +1,8 @@
 """The identity of a tape: which topics it was begun with.
 
 Decides: whether the topics found now are those, and if not, what to say. A topic that was deleted and made again has the same name and another id:
-its offsets begin anew, and everything on it would be dropped as a repeat. Leaves to others: asking the cluster, keeping the record.
+its offsets begin anew, and everything on it would be dropped as a repeat. One that was given more partitions has its accounts spread over others,
+and what is on the new ones would be read by nobody. Leaves to others: asking the cluster, keeping the record.
 """
 
 from collections.abc import Mapping
@@ -29,13 +30,18 @@ class Identity(NamedTuple):
     """The desk version that steps the first record."""
 
 
-def compare(known: Identity, found: Mapping[str, str]) -> None:
-    """Hold the topics found now against those the tape was begun with."""
+def compare(known: Identity, found: Mapping[str, tuple[str, int]]) -> None:
+    """Hold the topics found now, by name their id and their partitions, against those the tape was begun with."""
     for name, topic_id in known.topics.items():
-        now = found.get(name)
-        if now is None:
+        if name not in found:
             raise OtherTape(f"topic {name} is gone; epoch {known.epoch} of the tape was begun with it: {NEW_EPOCH}")
+        now, partitions = found[name]
         if now != topic_id:
             raise OtherTape(
                 f"topic {name} was made anew (its id is {now}; epoch {known.epoch} of the tape was begun with {topic_id}): {NEW_EPOCH}"
+            )
+        if partitions != known.partitions:
+            raise OtherTape(
+                f"topic {name} has {partitions} partitions, and epoch {known.epoch} of the tape was begun with {known.partitions}: "
+                f"make it anew with as many, then {NEW_EPOCH}"
             )

@@ -1,4 +1,4 @@
-"""The watchdog of a worker: notices that recovery hangs, that nothing is polled any more, that memory runs away.
+"""The watchdog of a worker: notices that recovery hangs, that nothing is polled or answered any more, that memory runs away.
 
 Decides: when a worker is no use any more. It ends then and is started again: coming back is what workers are made for, hanging is not. Leaves to
 others: the figures (ports), ending, starting again.
@@ -10,7 +10,8 @@ from typing import NamedTuple
 RECOVERY_S_MAX = 120.0
 """A changelog is read in seconds. Faust's recovery can hang with its errors swallowed; nobody waits longer than this for it."""
 SILENT_S_MAX = 60.0
-"""The consumer polls at least once a second, whether or not there is anything to fetch."""
+"""The consumer polls at least once a second, whether or not there is anything to fetch, and the broker is asked for the tape's identity every other
+second. Polling goes on over a broker that stands still; answers do not. A change of leaders takes some ten seconds."""
 MEMORY_BYTES_MAX = 2 * 1024**3
 """Ten times what a worker of 1,000 accounts takes."""
 
@@ -33,6 +34,8 @@ class Watched(NamedTuple):
     ready: bool
     polls: int
     memory_bytes: int
+    answers: int | None = None
+    """How often the broker has answered; None where nobody asks it."""
 
 
 class Watchdog:
@@ -42,7 +45,7 @@ class Watchdog:
         """Begin to watch now."""
         self._look, self._clock, self._limits = look, clock, limits
         self._unready_since: float | None = clock()
-        self._polls, self._polled_at = -1, clock()
+        self._polled, self._answered = _Moving(clock()), _Moving(clock())
         self.recovery_s = 0.0
         """How long the last recovery took."""
 
@@ -58,7 +61,24 @@ class Watchdog:
             self._unready_since = now
         elif now - self._unready_since > limits.recovery_s_max:
             raise Stuck(f"recovering for {now - self._unready_since:.0f} s, more than {limits.recovery_s_max:.0f}")
-        if seen.polls != self._polls:
-            self._polls, self._polled_at = seen.polls, now
-        elif now - self._polled_at > limits.silent_s_max:
-            raise Stuck(f"nothing polled for {now - self._polled_at:.0f} s, more than {limits.silent_s_max:.0f}")
+        silences = {"nothing polled": self._polled.still_s(seen.polls, now)}
+        if seen.answers is not None:
+            silences["the broker has not answered"] = self._answered.still_s(seen.answers, now)
+        if max(silences.values()) > limits.silent_s_max:
+            # A broker that stands still may hold up polling as well: whichever is found first, both are told.
+            told = [f"{what} for {silent_s:.0f} s" for what, silent_s in silences.items() if silent_s > limits.silent_s_max / 2]
+            raise Stuck(f"{', '.join(told)}, more than {limits.silent_s_max:.0f}")
+
+
+class _Moving:
+    """A figure that changes for as long as all is well."""
+
+    def __init__(self, now: float) -> None:
+        self._figure = -1
+        self._changed_at = now
+
+    def still_s(self, figure: int, now: float) -> float:
+        """Note a figure; give for how long it has been the same."""
+        if figure != self._figure:
+            self._figure, self._changed_at = figure, now
+        return now - self._changed_at

@@ -16,14 +16,33 @@ from tests.architecture.repository import PRODUCT, ROOT, committed_files
 
 pytestmark = pytest.mark.wheel
 
+OF_THE_EXTRA = {"connectors.kafka.bench_quix": "quixstreams", "streams.bench.peer": "quixstreams"}
+"""Modules that need the extra `bench`, and the library they need. These two only: they run in an environment of their own, which wants another
+version of librdkafka's client than the product does (streams.bench.peers)."""
+
 IMPORT_ALL = """
 import importlib, json, pkgutil, sys, warnings
-ours = sys.argv[1:]
+ours, extra = (words.split(",") for words in sys.argv[1:])
 warnings.filterwarnings("error", module=rf"({'|'.join(ours)})(\\.|$)")
+class Asked:
+    names = set()
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        cls.names.add(name)
+sys.meta_path.insert(0, Asked)
 found = [name for top in ours for name in [top, *(m.name for m in pkgutil.walk_packages(importlib.import_module(top).__path__, top + "."))]]
 for name in found:
-    importlib.import_module(name)
-print(json.dumps(found))
+    if name not in extra:
+        importlib.import_module(name)
+asked_by_others = sorted(Asked.names.intersection(extra))
+ends = []
+for name in extra:
+    try:
+        importlib.import_module(name)
+        ends.append("imported")
+    except Exception as error:
+        ends.append(f"{type(error).__name__} {getattr(error, 'name', None)}")
+print(json.dumps([found, asked_by_others, ends]))
 """
 
 ALL_COMMANDS = """
@@ -87,9 +106,11 @@ def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
 
 
 def test_every_module_is_imported_without_a_warning_of_ours(installed: Path) -> None:
-    found = said_by(installed, IMPORT_ALL, *PRODUCT)
+    found, asked_by_others, ends = said_by(installed, IMPORT_ALL, ",".join(PRODUCT), ",".join(OF_THE_EXTRA))
 
-    assert {"streams.desk.messages", "streams.cli.main"} <= {str(name) for name in found}
+    assert {"streams.desk.messages", "streams.cli.main", *OF_THE_EXTRA} <= set(found)
+    assert asked_by_others == [], "without the extra, whoever imports these is of no use"
+    assert ends == [f"ModuleNotFoundError {library}" for library in OF_THE_EXTRA.values()]
 
 
 def test_the_tools_of_the_tests_are_not_needed(installed: Path) -> None:

@@ -1,4 +1,4 @@
-"""A worker says that it is ready when it has recovered, not before, and one that hangs is ended by its watchdog."""
+"""A worker says that it is ready when it has recovered, not before, and one that hangs, or whose broker does, is ended by its watchdog."""
 
 import os
 import signal
@@ -25,6 +25,20 @@ def test_a_worker_is_not_ready_before_it_has_recovered(deployment: Deployed) -> 
     assert set(statuses) == {200, 503}
     assert "goes on at offset" in deployment.said(desk)
     deployment.leave(desk)
+
+
+def test_a_worker_whose_broker_stands_still_is_ended_by_its_watchdog(deployment: Deployed) -> None:
+    desk = deployment.worker("desk", "silent-desk", QTS_SILENT_S_MAX="8")
+    deployment.ready(desk)
+    os.kill(deployment.broker_pid, signal.SIGSTOP)
+    try:
+        assert deployment.ended(desk) == STUCK
+        assert "the broker has not answered for" in deployment.said(desk).splitlines()[-1]
+    finally:
+        os.kill(deployment.broker_pid, signal.SIGCONT)
+    again = deployment.worker("desk", desk.name)
+    deployment.ready(again)
+    deployment.leave(again)
 
 
 def test_a_worker_that_hangs_in_its_recovery_is_ended_by_its_watchdog(deployment: Deployed) -> None:

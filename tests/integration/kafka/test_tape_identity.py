@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from connectors.kafka.identity import topic_ids, write_identity
 from infra.kafka.topics import catalogue
@@ -67,6 +67,11 @@ class Sound:
         until(lambda: name in topic_ids(self.all.settings, [name]), f"{name} is there")
         for partition in range(self.all.partitions):
             self.all.publish(name, records(partition), None, partition)
+
+    def given_more_partitions(self, name: str) -> None:
+        """Give a topic one partition more, as its id stays the same."""
+        more = self.all.admin.create_partitions([NewPartitions(name, self.all.partitions + 1)], operation_timeout=30)
+        more[name].result(timeout=30)
 
     def forged(self) -> None:
         """Note the topics there are now as those the tape was begun with, as nobody should."""
@@ -209,6 +214,28 @@ def test_a_source_made_anew_stops_both_roles(sound: Sound) -> None:
     for role in ("sequencer", "desk"):
         sound.stops_again(role, "topic signals was made anew", NEW_EPOCH)
     healed(sound, give_up_unread=True)
+
+
+def test_a_topic_that_is_given_more_partitions_under_running_workers_stops_both_roles(sound: Sound) -> None:
+    known = sound.all.identity()
+    sound.given_more_partitions("signals")
+
+    counts = f"topic signals has {known.partitions + 1} partitions, and epoch {known.epoch} of the tape was begun with {known.partitions}"
+    for member in sound.workers:
+        sound.stopped(member, counts, NEW_EPOCH)
+    for role in ("sequencer", "desk"):
+        sound.stops_again(role, counts, NEW_EPOCH)
+    refused = until(
+        lambda: _refused(sound.all.qts("tape", "new-epoch", "--give-up-unread", "--yes")), "nobody is at work any more"
+    )
+    assert (refused.code, sound.all.identity()) == (1, known)
+    assert f"topic signals has {known.partitions + 1} partitions, and the tape has {known.partitions}" in refused.data["error"]
+    sound.remade("signals")
+    healed(sound, give_up_unread=True)
+
+
+def _refused(ran: Ran) -> Ran | None:
+    return None if "still in their groups" in ran.said else ran
 
 
 def test_a_source_cut_before_it_was_sequenced_stops_the_sequencer_at_its_start(sound: Sound) -> None:

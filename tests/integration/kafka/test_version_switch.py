@@ -2,16 +2,18 @@
 
 import shutil
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from streams.agents.ending import OTHER_REIGN, REIGN_OVER
+from streams.cli.crash_feed import Feed
 from streams.cli.crash_fleet import Member
 from streams.desk.desk import WrongReign
 from streams.desk.outputs import Decision, Order
 from streams.pipeline.resuming import place_in
-from tests.fleet_kit import ROOT, Deployed, until
+from tests.fleet_kit import ROOT, Deployed, Ran, deployed, until
 
 pytestmark = pytest.mark.kafka
 
@@ -116,6 +118,78 @@ def test_a_new_version_takes_over_where_the_old_one_ends(deployment: Deployed, n
         until(lambda: sum(deployment.ends("orders").values()) > orders, "the new version sends orders")
     deployment.rest([sequencer], [new])
 
+    each_has_answered_its_own(deployment, ends)
+
+
+def test_what_the_old_version_left_is_caught_up_in_its_tree_and_the_new_one_goes_on(
+    jars: Path, tmp_path: Path, new_tree: Path
+) -> None:
+    with deployed(jars, tmp_path) as deployment:
+        sequencer, old = deployment.pair()
+        with deployment.fed() as feed:
+            until(
+                lambda: all(said[OLD_CODE] for said in refused_by(deployment).values()),
+                "the old version has refused something everywhere",
+            )
+            deployment.leave(old)
+            some_more(feed)
+            before = stands(deployment)
+            to_the_end = until(
+                lambda: nobody_else_at_work(deployment.qts("desk", "catch-up")), "the one that left is no member any more"
+            )
+            assert (to_the_end.code, to_the_end.data.get("exit")) == (0, 0), to_the_end.said
+            left = stands(deployment)
+            assert all(left[partition] > offset for partition, offset in before.items())
+            some_more(feed)
+            deployment.change_version("2")
+            some_more(feed)
+        until(deployment.sequenced, "all of it is on the tape")
+        early = deployment.worker("desk", "new-desk", new_tree)
+        refuses(deployment, early, "1")
+
+        caught = until(lambda: nobody_else_at_work(deployment.qts("desk", "catch-up")), "the one that left is no member any more")
+        assert (caught.code, caught.data.get("exit")) == (0, REIGN_OVER), caught.said
+        told = {reign["partition"]: (reign["offset"], reign["version"]) for reign in caught.data["reigns"]}
+        assert told == {partition: (offset, "1") for partition, offset in left.items()}
+        assert "worker ends: " in caught.said
+        ends = stands(deployment)
+        assert {(state.version, state.next_version) for state in deployment.states().values()} == {("1", "2")}
+        assert all(ends[partition] > offset for partition, offset in left.items())
+        again = deployment.qts("desk", "catch-up")
+        assert (again.code, again.data["run"]) == (2, ["git worktree add ../desk-2 desk-2 && ../desk-2/qts desk catch-up"])
+
+        new = deployment.worker("desk", early.name, new_tree)
+        deployment.ready(new)
+        orders = sum(deployment.ends("orders").values())
+        with deployment.fed(seed=2):
+            until(
+                lambda: all(said[NEW_CODE] for said in refused_by(deployment).values()),
+                "the new version has refused something everywhere",
+            )
+            until(lambda: sum(deployment.ends("orders").values()) > orders, "the new version sends orders")
+        deployment.rest([sequencer], [new])
+
+        each_has_answered_its_own(deployment, ends)
+
+
+def some_more(feed: Feed) -> None:
+    """Let some records more flow in."""
+    published = feed.published
+    until(lambda: feed.published > published + 200, "more is published")
+
+
+def stands(deployment: Deployed) -> dict[int, int]:
+    """Give by partition the tape offset of the newest snapshot."""
+    return {partition: state.offset for partition, state in deployment.states().items()}
+
+
+def nobody_else_at_work(ran: Ran) -> Ran | None:
+    """Give how catching up ended, unless it waits for a worker that has just left: its place is kept for it for ten seconds."""
+    return None if "desks are at work" in ran.said else ran
+
+
+def each_has_answered_its_own(deployment: Deployed, ends: Mapping[int, int]) -> None:
+    """Make sure that the old version has answered up to some offsets and the new one from there on, and nobody said two things at one place."""
     for partition, said in refused_by(deployment).items():
         assert max(said[OLD_CODE]) <= ends[partition] < min(said[NEW_CODE])
     assert {place: len(said) for place, said in contents(deployment).items() if len(said) > 1} == {}

@@ -66,7 +66,7 @@ KNOWN = Identity(3, 4, "tape", {"tape": "id-1", "fills": "id-2"})
 
 
 def test_topics_that_are_those_of_the_tape_are_let_pass() -> None:
-    compare(KNOWN, {"tape": "id-1", "fills": "id-2", "other": "id-3"})
+    compare(KNOWN, {"tape": ("id-1", 4), "fills": ("id-2", 4), "other": ("id-3", 9)})
     compare(Identity(1, 4, "tape", {}), {})
 
     assert KNOWN.epoch == 3
@@ -74,8 +74,12 @@ def test_topics_that_are_those_of_the_tape_are_let_pass() -> None:
 
 @pytest.mark.parametrize(
     ("found", "words"),
-    [({"tape": "id-1"}, "topic fills is gone; epoch 3"), ({"tape": "id-1", "fills": "id-9"}, "fills was made anew")],
+    [
+        ({"tape": ("id-1", 4)}, "topic fills is gone; epoch 3"),
+        ({"tape": ("id-1", 4), "fills": ("id-9", 4)}, "fills was made anew"),
+        ({"tape": ("id-1", 4), "fills": ("id-2", 5)}, "topic fills has 5 partitions, and epoch 3 of the tape was begun with 4"),
+    ],
 )
-def test_a_topic_that_is_gone_or_made_anew_is_another_tape(found: dict[str, str], words: str) -> None:
+def test_a_topic_that_is_gone_made_anew_or_repartitioned_is_another_tape(found: dict[str, tuple[str, int]], words: str) -> None:
     with pytest.raises(OtherTape, match=words):
         compare(KNOWN, found)

@@ -12,11 +12,14 @@ class Worker:
 
     def __init__(self) -> None:
         self.now, self.ready, self.polls, self.memory = 100.0, False, 0, 10
-        self.dog = Watchdog(lambda: Watched(self.ready, self.polls, self.memory), lambda: self.now, LIMITS)
+        self.answers: int | None = None
+        self.dog = Watchdog(lambda: Watched(self.ready, self.polls, self.memory, self.answers), lambda: self.now, LIMITS)
 
-    def later(self, seconds: float, polls: bool = True) -> None:
+    def later(self, seconds: float, polls: bool = True, answers: bool = False) -> None:
         self.now += seconds
         self.polls += polls
+        if answers:
+            self.answers = (self.answers or 0) + 1
         self.dog.check()
 
 
@@ -63,6 +66,52 @@ def test_a_worker_that_does_not_poll_any_more_is_ended() -> None:
 
     with pytest.raises(Stuck, match="nothing polled for 6 s"):
         worker.later(1, polls=False)
+
+
+def test_a_worker_whose_broker_stands_still_is_ended_though_it_polls() -> None:
+    worker = Worker()
+    worker.ready = True
+    worker.later(1, answers=True)
+    worker.later(5)
+
+    with pytest.raises(Stuck, match="the broker has not answered for 6 s, more than 5"):
+        worker.later(1)
+
+
+def test_a_broker_that_holds_up_polling_as_well_is_named_with_it() -> None:
+    worker = Worker()
+    worker.ready = True
+    worker.later(1)
+    worker.later(1, polls=False, answers=True)
+    worker.later(4, polls=False)
+
+    with pytest.raises(Stuck, match="nothing polled for 6 s, the broker has not answered for 5 s, more than 5"):
+        worker.later(1, polls=False)
+
+
+def test_a_broker_that_never_answers_ends_a_worker_that_asks_it() -> None:
+    worker = Worker()
+    worker.answers = 0
+    worker.later(0)
+    worker.later(5)
+
+    with pytest.raises(Stuck, match="the broker has not answered for 6 s"):
+        worker.later(1)
+
+
+def test_a_broker_that_answers_again_in_time_gets_all_of_it_once_more() -> None:
+    worker = Worker()
+    worker.ready = True
+    for _ in range(3):
+        worker.later(5)
+        worker.later(0, answers=True)
+
+
+def test_a_broker_that_nobody_asks_is_not_missed() -> None:
+    worker = Worker()
+    worker.ready = True
+    worker.later(1)
+    worker.later(1_000)
 
 
 def test_memory_that_runs_away_ends_a_worker() -> None:
