@@ -12,6 +12,8 @@ from connectors.kafka.reading import BrokerAway
 from connectors.kafka.settings import KafkaSettings
 
 ASK_S_MAX = 20.0
+ANSWER_S_MAX = ASK_S_MAX + 5.0
+"""For the library's answer to such a question: it has one by then, if only that time is up."""
 
 Place = tuple[str, int]
 
@@ -27,8 +29,8 @@ class Groups:
     def names(self, prefix: str) -> list[str]:
         """Give the groups whose names begin like this."""
         try:
-            listed = self._admin.list_consumer_groups(request_timeout=ASK_S_MAX).result(timeout=ASK_S_MAX)
-        except KafkaException as failed:
+            listed = self._admin.list_consumer_groups(request_timeout=ASK_S_MAX).result(timeout=ANSWER_S_MAX)
+        except (KafkaException, TimeoutError) as failed:
             raise self._away(failed) from failed
         return sorted(group.group_id for group in listed.valid if group.group_id.startswith(prefix))
 
@@ -39,8 +41,8 @@ class Groups:
             return {}
         try:
             asked = self._admin.describe_consumer_groups(wanted, request_timeout=ASK_S_MAX)
-            found = {name: answer.result(timeout=ASK_S_MAX) for name, answer in asked.items()}
-        except KafkaException as failed:
+            found = {name: answer.result(timeout=ANSWER_S_MAX) for name, answer in asked.items()}
+        except (KafkaException, TimeoutError) as failed:
             raise self._away(failed) from failed
         return {
             name: [str(member.group_instance_id or member.member_id) for member in about.members] for name, about in found.items()
@@ -50,8 +52,8 @@ class Groups:
         """Give where a group stands."""
         try:
             asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=ASK_S_MAX)
-            found = asked[group].result(timeout=ASK_S_MAX)
-        except KafkaException as failed:
+            found = asked[group].result(timeout=ANSWER_S_MAX)
+        except (KafkaException, TimeoutError) as failed:
             raise self._away(failed) from failed
         return {(place.topic, place.partition): place.offset for place in found.topic_partitions if place.offset >= 0}
 
@@ -64,9 +66,10 @@ class Groups:
             asked = self._admin.alter_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(group, places)], request_timeout=ASK_S_MAX
             )
-            asked[group].result(timeout=ASK_S_MAX)
-        except KafkaException as failed:
+            asked[group].result(timeout=ANSWER_S_MAX)
+        except (KafkaException, TimeoutError) as failed:
             raise self._away(failed) from failed
 
-    def _away(self, failed: KafkaException) -> BrokerAway:
-        return BrokerAway(f"the broker at {self._servers} does not answer: {failed.args[0].str()}")
+    def _away(self, failed: KafkaException | TimeoutError) -> BrokerAway:
+        why = failed.args[0].str() if isinstance(failed, KafkaException) else f"nothing for {ANSWER_S_MAX:.0f} s"
+        return BrokerAway(f"the broker at {self._servers} does not answer: {why}")

@@ -39,8 +39,8 @@ DRAIN_S_MAX = 600.0
 LOOK_S = 0.05
 SEQUENCERS = "qts-sequencer"
 ACCOUNTS = 100
-MANY_EVENTS, WORLDS_OF_MANY = 200_000, 3
-"""A long run is fed three times as fast, or it would take an hour."""
+MANY_EVENTS, WORLDS_OF_MANY = 200_000, 5
+"""A long run is fed five times as fast, or it would take an hour."""
 PACE = Pace(mark=50, signal=4, operator=1_000)
 """Some hundred records a second: as much as a small machine sequences and decides beside everything else of this."""
 
