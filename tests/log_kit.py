@@ -150,6 +150,7 @@ class Producer:
         self._queues: defaultdict[Place, deque[tuple[Kept, Done]]] = defaultdict(deque)
         self._acks: defaultdict[Place, deque[tuple[Done, object, Receipt]]] = defaultdict(deque)
         self.appended = 0
+        self.expected: list[int] = []
         self.fail_from: int | None = None
         """From this record on appending fails."""
 
@@ -182,7 +183,9 @@ class Producer:
                 done(failure, receipt)
 
     def expect(self, records: int) -> None:
-        """Send as always, however many come."""
+        """Take what has come, as changing the way records go does."""
+        self.expected.append(records)
+        self.poll()
 
     def flow(self) -> None:
         """Deliver and call back until nothing is left."""
@@ -204,6 +207,18 @@ class Producer:
     def _called(self) -> None:
         if self._on_call is not None:
             self._on_call()
+
+
+class Late(Producer):
+    """A producer that tells of what failed only when the way records go changes."""
+
+    def poll(self) -> None:
+        """Tell nothing."""
+
+    def expect(self, records: int) -> None:
+        """Tell now."""
+        self.expected.append(records)
+        Producer.poll(self)
 
 
 class Eager(Producer):

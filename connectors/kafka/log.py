@@ -27,8 +27,10 @@ MANY_RECORDS = 500
 GATHER_MS = 5.0
 """How long records then wait for others. Measured while catching up: a request for every few records takes librdkafka's thread a third of a
 processor and the broker as much, with 5 ms a tenth of that; 20 ms brought nothing more."""
+GATHER_AT_LEAST_S = 0.2
+"""After the last of many: where large fetches of one topic come between small ones of others, it is not gone to and fro with each."""
 CHANGE_S_MAX = 0.05
-"""How long going from one producer to the other may hold up its caller; where that is too short, things stay as they are."""
+"""How long going from one producer to the other may hold up its caller; where that is too short, things stay as they are for a while."""
 
 Done = Callable[[object, object], None]
 
@@ -49,13 +51,23 @@ class KafkaLog:
         self._settings, self._client_id = settings, client_id
         self._at_once = self._producer = self._made(0)
         self._gathering: Producer | None = None
+        self._many_s = self._changed_s = float("-inf")
         self._produce = self._producer.produce
         self._moved_s = time.monotonic()
 
     def expect(self, records: int) -> None:
-        """Hear how many records are about to be worked on at once: of many, the outputs go together, of few each at once."""
-        gather = records >= MANY_RECORDS
-        if gather == (self._producer is not self._at_once) or self._producer.flush(CHANGE_S_MAX):
+        """Hear how many records are about to be worked on at once: of many, the outputs go together, of few each at once.
+
+        Failures may be told of in here as in `poll`: whoever calls looks at them before appending anything more, which the other producer would take.
+        """
+        now = time.monotonic()
+        if records >= MANY_RECORDS:
+            self._many_s = now
+        gather = now - self._many_s < GATHER_AT_LEAST_S
+        if gather == (self._producer is not self._at_once) or now - self._changed_s < GATHER_AT_LEAST_S:
+            return
+        self._changed_s = now
+        if self._producer.flush(CHANGE_S_MAX):
             return
         if gather and self._gathering is None:
             self._gathering = self._made(GATHER_MS)

@@ -31,7 +31,7 @@ class FetchingThread(driver.AIOKafkaConsumerThread):
 
     def look_again(self) -> None:
         """Have a fetch that waits look again at what it may give: a partition that was held up no longer is."""
-        if self._consumer is not None:
+        if self._consumer is not None and not self.thread_loop.is_closed():
             self.thread_loop.call_soon_threadsafe(wake, self._consumer._fetcher)  # noqa: SLF001 - Faust fetches through it too
 
 

@@ -70,6 +70,7 @@ class Desks:
         self.leaving = False
         self.ready = False
         self._stepping = False
+        self._turn = 0
         self._over: dict[int, str] = {}
         self._ends: dict[int, int] = {}
 
@@ -107,6 +108,7 @@ class Desks:
         self._stepping = True
         try:
             self._ports.log.expect(len(records))
+            self.tend()  # what failed meanwhile ends the worker before anything is said behind it
             await self._step(pipeline, records, acknowledge)
         except Exception as error:
             self._ports.ending.because(error)
@@ -121,16 +123,24 @@ class Desks:
             for partition, pipeline in self.pipelines.items():
                 try:
                     pipeline.progress()
-                    if not self._stepping:
-                        pipeline.prepare()
                 except ReignOver as over:
                     pipeline.close()
                     self._over[partition] = str(over)
             if self._over and all(pipeline.closed for pipeline in self.pipelines.values()):
                 self._ports.ending.because(ReignOver("; ".join(self._over.values())))
+            if not self._stepping:
+                self._prepare()
         except Exception as error:
             self._ports.ending.because(error)
             raise
+
+    def _prepare(self) -> None:
+        """Write ahead for the next partition in turn that has anything to be written."""
+        waiting = list(self.pipelines.values())
+        for number in range(len(waiting)):
+            if waiting[(self._turn + number) % len(waiting)].prepare():
+                self._turn += number + 1
+                return
 
     async def tending(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Tend for ever."""

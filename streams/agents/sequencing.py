@@ -95,6 +95,7 @@ class Sequencing:
                 return
             self._next[source] = records[-1].offset + 1
             ports.log.expect(len(records))
+            ports.sequencer.progress()  # what failed meanwhile ends the worker before anything is put behind it
             ports.sequencer.forward(*source, records, acknowledge)
             self.tend()
         except Exception as error:

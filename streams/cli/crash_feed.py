@@ -116,7 +116,7 @@ class Feed:
             if isinstance(said, Decision) and said.kind == "COMMAND" and said.account in self._of:
                 if said.code == "PHASE":
                     self._without_phase.discard(said.account)
-                elif said.code == "POLICY_MISSING":
+                elif said.code in ("POLICY_MISSING", "PHASE_UNKNOWN"):
                     self._of[said.account].on_decision(said, now_ms)
 
     def _new(self, reader: LogReader, topic: str) -> Iterator[Any]:

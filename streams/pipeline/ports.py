@@ -33,7 +33,10 @@ class Polled(Log, Protocol):
         """Take what has come."""
 
     def expect(self, records: int) -> None:
-        """Hear how many records are about to be worked on at once: of many, the outputs may go together, of few each at once."""
+        """Hear how many records are about to be worked on at once: of many, the outputs may go together, of few each at once.
+
+        Takes what has come, too: failures have to be looked at before anything more is appended.
+        """
 
 
 class RecordIn(Protocol):

@@ -12,6 +12,8 @@ RECOVERY_S_MAX = 120.0
 SILENT_S_MAX = 60.0
 """The consumer polls at least once a second, whether or not there is anything to fetch, and the broker is asked for the tape's identity every other
 second. Polling goes on over a broker that stands still; answers do not. A change of leaders takes some ten seconds."""
+ASLEEP_S = 20.0
+"""Between two looks, of which there is one a second: then the worker itself stood still (a paused container, a machine that slept)."""
 MEMORY_BYTES_MAX = 2 * 1024**3
 """Ten times what a worker of 1,000 accounts takes."""
 
@@ -44,6 +46,7 @@ class Watchdog:
     def __init__(self, look: Callable[[], Watched], clock: Callable[[], float], limits: Limits) -> None:
         """Begin to watch now."""
         self._look, self._clock, self._limits = look, clock, limits
+        self._looked_at = clock()
         self._unready_since: float | None = clock()
         self._polled, self._answered = _Moving(clock()), _Moving(clock())
         self.recovery_s = 0.0
@@ -52,6 +55,10 @@ class Watchdog:
     def check(self) -> None:
         """Raise Stuck if something has been wrong for too long."""
         now, seen, limits = self._clock(), self._look(), self._limits
+        asleep, self._looked_at = now - self._looked_at > ASLEEP_S, now
+        if asleep:
+            self._polled, self._answered = _Moving(now), _Moving(now)
+            self._unready_since = None if self._unready_since is None else now
         if seen.memory_bytes > limits.memory_bytes_max:
             raise Stuck(f"{seen.memory_bytes / 1e6:.0f} MB of memory, more than {limits.memory_bytes_max / 1e6:.0f}")
         if seen.ready:

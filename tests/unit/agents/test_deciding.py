@@ -15,7 +15,7 @@ from streams.pipeline.ports import AppendFailed
 from streams.pipeline.resuming import TapeBroken
 from streams.pipeline.steps import Step
 from tests.agent_kit import DeskWorker, Ticking, run
-from tests.log_kit import Cluster, Crash, CrashAt, Producer
+from tests.log_kit import Cluster, Crash, CrashAt, Late, Producer
 from tests.pipeline_kit import CODEC, cluster_with, generated_tape, result_of, uninterrupted
 
 SEED, EVENTS = 5, 500
@@ -178,6 +178,23 @@ def test_a_failed_append_ends_the_worker() -> None:
         await worker.assigned(0)
         with pytest.raises(AppendFailed):
             await worker.take(0, 0)
+        assert worker.ended.codes == [OUTSIDE]
+
+    run(story())
+
+
+def test_nothing_is_said_behind_what_failed_just_before() -> None:
+    async def story() -> None:
+        cluster = cluster_with(TAPE)
+        worker = DeskWorker(cluster, Late(cluster))
+        await worker.assigned(0)
+        worker.log.fail_from = 0
+        await worker.take(0, 0, 100)  # its outputs have failed, and nobody has been told yet
+        appended = worker.log.appended
+        assert appended > 0
+        with pytest.raises(AppendFailed):
+            await worker.take(0, 100, 100)
+        assert (worker.log.appended, worker.log.expected) == (appended, [100, 100])
         assert worker.ended.codes == [OUTSIDE]
 
     run(story())

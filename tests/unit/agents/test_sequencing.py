@@ -13,7 +13,7 @@ from streams.pipeline.ports import AppendFailed
 from streams.pipeline.sequencer import Source
 from streams.pipeline.steps import NOBODY_WATCHES, Step
 from tests.agent_kit import Ended, Ticking, run
-from tests.log_kit import Cluster, Crash, CrashAt, Eager, Producer
+from tests.log_kit import Cluster, Crash, CrashAt, Eager, Late, Producer
 from tests.pipeline_kit import CODEC
 from tests.schema_kit import MARK
 from tests.sequencer_checks import check_tape
@@ -200,6 +200,24 @@ def test_records_that_were_deleted_unread_under_a_running_worker_end_it() -> Non
         with pytest.raises(OtherTape, match="begins at offset 6, read was up to 3: what lies between was deleted unread"):
             await worker.take(("fills", 0), 3)
         assert (worker.ended.codes, worker.log.appended) == ([BROKEN_TAPE], 3 + PARTITIONS)  # and a tick on each tape
+
+    run(story())
+
+
+def test_nothing_is_put_behind_what_failed_just_before() -> None:
+    async def story() -> None:
+        cluster = Cluster()
+        worker = SequencerWorker(cluster, Late(cluster))
+        for number in range(6):
+            cluster.put("fills", 0, b"a", b"%d" % number)
+        await worker.sequencing.positions(ALL)
+        worker.log.fail_from = 0
+        await worker.take(("fills", 0), 0, 3)  # it has failed, and nobody has been told yet
+        appended = worker.log.appended
+        with pytest.raises(AppendFailed):
+            await worker.take(("fills", 0), 3, 3)
+        assert (worker.log.appended, worker.log.expected) == (appended, [3, 3])
+        assert worker.ended.codes == [OUTSIDE]
 
     run(story())
 

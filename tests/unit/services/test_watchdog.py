@@ -114,6 +114,17 @@ def test_a_broker_that_nobody_asks_is_not_missed() -> None:
     worker.later(1_000)
 
 
+def test_a_worker_that_stood_still_itself_gets_its_time_once_more() -> None:
+    worker = Worker()
+    worker.ready = True
+    worker.later(1, answers=True)
+    worker.later(60, polls=False)
+    worker.later(5, polls=False)
+
+    with pytest.raises(Stuck, match="nothing polled for 6 s"):
+        worker.later(1, polls=False)
+
+
 def test_memory_that_runs_away_ends_a_worker() -> None:
     worker = Worker()
     worker.memory = 1_000

@@ -46,18 +46,24 @@ def test_many_records_under_way_keep_their_order(servers: str) -> None:
             assert found == list(range(partition, count, 2))
 
 
-def test_records_stay_in_their_order_whether_they_go_together_or_each_at_once(servers: str) -> None:
+def test_records_stay_in_their_order_whether_they_go_together_or_each_at_once(
+    servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log, answers = KafkaLog(KafkaSettings(servers), "test-order"), list[object]()
     with LogReader(KafkaSettings(servers), "test-order") as reader:
         _, start = reader.bounds("gathered", 0)
-    count = 2_000
+    count, used = 2_000, set()
+    monkeypatch.setattr("connectors.kafka.log.GATHER_AT_LEAST_S", 0.0001)
+    monkeypatch.setattr("connectors.kafka.log.CHANGE_S_MAX", 10.0)
 
     for number in range(count):
         if number % 100 == 0:
             log.expect(MANY_RECORDS if number // 100 % 2 else 1)
+            used.add(id(log._producer))  # noqa: SLF001 - that there are two is what this is about
         log.append("gathered", 0, None, str(number).encode(), None, lambda failure, _: answers.append(failure))
     told(log, answers, count)
 
+    assert len(used) == 2
     assert answers == [None] * count
     with LogReader(KafkaSettings(servers), "test-order") as reader:
         found = [int(one.value or b"") for one in reader.between("gathered", 0, start, start + count)]
