@@ -2,12 +2,14 @@
 
 import asyncio
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # it has no types
+from faust.types import TP
 
 from connectors.kafka.embedded import EmbeddedBroker
 from connectors.kafka.log import KafkaLog
 from connectors.kafka.settings import KafkaSettings
-from connectors.kafka.transport import wake
+from connectors.kafka.transport import BatchedConsumer, FetchingThread, wake
 
 WAIT_S_MAX = 30.0
 FOR_EVER_S = 600.0
@@ -43,3 +45,18 @@ def test_a_fetch_that_waits_looks_again_when_a_partition_is_held_up_no_longer() 
         assert log.flush(WAIT_S_MAX) == 0
 
         assert asyncio.run(asyncio.wait_for(fetched_once_let_go(broker.servers), WAIT_S_MAX))[0] == 0
+
+
+def test_only_a_partition_that_was_held_up_has_the_fetch_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[object] = []
+    monkeypatch.setattr(FetchingThread, "look_again", lambda thread: looks.append(thread))
+    consumer, held_up, other = BatchedConsumer.__new__(BatchedConsumer), TP("held-up", 0), TP("held-up", 1)
+    thread, active = FetchingThread.__new__(FetchingThread), {other}
+    vars(consumer).update(_thread=thread, _buffered_partitions={held_up}, _active_partitions=active)
+
+    consumer.on_buffer_drop(other)
+    assert looks == []
+    consumer.on_buffer_drop(held_up)
+    assert len(looks) == 1
+    assert looks[0] is thread
+    assert active == {held_up, other}
