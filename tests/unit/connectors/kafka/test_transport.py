@@ -49,7 +49,11 @@ def test_a_fetch_that_waits_looks_again_when_a_partition_is_held_up_no_longer() 
 
 def test_only_a_partition_that_was_held_up_has_the_fetch_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[object] = []
-    monkeypatch.setattr(FetchingThread, "look_again", lambda thread: looks.append(thread))
+
+    def look_again(thread: FetchingThread) -> None:
+        looks.append(thread)
+
+    monkeypatch.setattr(FetchingThread, "look_again", look_again)
     consumer, held_up, other = BatchedConsumer.__new__(BatchedConsumer), TP("held-up", 0), TP("held-up", 1)
     thread, active = FetchingThread.__new__(FetchingThread), {other}
     vars(consumer).update(_thread=thread, _buffered_partitions={held_up}, _active_partitions=active)
