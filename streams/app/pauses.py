@@ -13,7 +13,7 @@ YOUNG, MIDDLE = 700, 10
 """As Python has it: a few tenths of a millisecond each time."""
 NEVER = 10**9
 ALL_EVERY_S = 600.0
-"""Looking at everything takes a tenth of a second where there are 1,000 accounts. Libraries do leave cycles, some kilobytes an hour."""
+"""Looking at everything takes a tenth of a second where there are 1,000 accounts. What libraries leave in cycles waits for it."""
 TURN_S = 0.001
 """Python's own 5 ms are what a fetched record waits for while the desk steps: many times the way through Kafka."""
 

@@ -2,10 +2,13 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from streams.agents.ending import STUCK
+from streams.cli.crash_fleet import Member
 from tests.fleet_kit import Deployed, page, until
 
 pytestmark = pytest.mark.kafka
@@ -32,32 +35,39 @@ def last_words(said: str) -> str:
     return [line for line in said.splitlines() if "CRITICAL" in line][-1]
 
 
-def test_a_worker_whose_broker_stands_still_is_ended_by_its_watchdog(deployment: Deployed) -> None:
-    desk = deployment.worker("desk", "silent-desk", QTS_SILENT_S_MAX="8")
-    deployment.ready(desk)
+@contextmanager
+def standing_still(deployment: Deployed) -> Iterator[None]:
+    """Have the broker stand still while a block runs."""
     os.kill(deployment.broker_pid, signal.SIGSTOP)
     try:
-        assert deployment.ended(desk) == STUCK
-        assert "the broker has not answered for" in last_words(deployment.said(desk))
+        yield
     finally:
         os.kill(deployment.broker_pid, signal.SIGCONT)
+
+
+def works_again(deployment: Deployed, desk: Member) -> None:
+    """Make sure that a worker which has ended can be started again."""
     again = deployment.worker("desk", desk.name)
     deployment.ready(again)
     deployment.leave(again)
+
+
+def test_a_worker_whose_broker_stands_still_is_ended_by_its_watchdog(deployment: Deployed) -> None:
+    desk = deployment.worker("desk", "silent-desk", QTS_SILENT_S_MAX="8")
+    deployment.ready(desk)
+    with standing_still(deployment):
+        assert deployment.ended(desk) == STUCK
+        assert "the broker has not answered for" in last_words(deployment.said(desk))
+    works_again(deployment, desk)
 
 
 def test_a_worker_that_hangs_in_its_recovery_is_ended_by_its_watchdog(deployment: Deployed) -> None:
     desk = deployment.worker("desk", "hanging-desk", QTS_RECOVERY_S_MAX="4")
     until(lambda: page(desk, "/health/live"), "it lives")
-    os.kill(deployment.broker_pid, signal.SIGSTOP)
-    try:
+    with standing_still(deployment):
         answer = page(desk, "/health/ready")
         assert answer is not None
         assert answer.status == 503
         assert deployment.ended(desk) == STUCK
         assert "recovering for" in last_words(deployment.said(desk))
-    finally:
-        os.kill(deployment.broker_pid, signal.SIGCONT)
-    again = deployment.worker("desk", desk.name)
-    deployment.ready(again)
-    deployment.leave(again)
+    works_again(deployment, desk)
