@@ -10,8 +10,8 @@ from typing import NamedTuple
 RECOVERY_S_MAX = 120.0
 """A changelog is read in seconds. Faust's recovery can hang with its errors swallowed; nobody waits longer than this for it."""
 SILENT_S_MAX = 60.0
-"""The consumer polls at least once a second, whether or not there is anything to fetch, and the broker is asked for the tape's identity every other
-second. Polling goes on over a broker that stands still; answers do not. A change of leaders takes some ten seconds."""
+"""Once it is ready the consumer polls at least once a second, whether or not there is anything to fetch, and the broker is asked for the tape's
+identity every other second. Polling goes on over a broker that stands still; answers do not. A change of leaders takes some ten seconds."""
 ASLEEP_S = 20.0
 """Between two looks, of which there is one a second: then the worker itself stood still (a paused container, a machine that slept)."""
 MEMORY_BYTES_MAX = 2 * 1024**3
@@ -61,6 +61,8 @@ class Watchdog:
             self._unready_since = None if self._unready_since is None else now
         if seen.memory_bytes > limits.memory_bytes_max:
             raise Stuck(f"{seen.memory_bytes / 1e6:.0f} MB of memory, more than {limits.memory_bytes_max / 1e6:.0f}")
+        if not seen.ready:
+            self._polled = _Moving(now)  # nothing is assigned yet: how long that may take has a limit of its own
         if seen.ready:
             if self._unready_since is not None:
                 self.recovery_s, self._unready_since = now - self._unready_since, None

@@ -53,7 +53,7 @@ def works_again(deployment: Deployed, desk: Member) -> None:
 
 
 def test_a_worker_whose_broker_stands_still_is_ended_by_its_watchdog(deployment: Deployed) -> None:
-    desk = deployment.worker("desk", "silent-desk", QTS_SILENT_S_MAX="8")
+    desk = deployment.worker("desk", "silent-desk", QTS_SILENT_S_MAX="12")
     deployment.ready(desk)
     with standing_still(deployment):
         assert deployment.ended(desk) == STUCK

@@ -41,6 +41,18 @@ def test_a_recovery_that_hangs_is_ended() -> None:
         worker.later(1)
 
 
+def test_a_worker_that_recovers_need_not_poll_and_has_its_time_for_it_once_it_is_ready() -> None:
+    worker = Worker()
+    worker.later(1, polls=False)
+    worker.later(8, polls=False)
+    worker.ready = True
+    worker.later(1, polls=False)
+    worker.later(4, polls=False)
+
+    with pytest.raises(Stuck, match="nothing polled for 6 s"):
+        worker.later(1, polls=False)
+
+
 def test_each_recovery_has_its_own_time() -> None:
     worker = Worker()
     worker.ready = True
