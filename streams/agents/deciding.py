@@ -117,7 +117,7 @@ class Desks:
             self._stepping = False
 
     def tend(self) -> None:
-        """Take acknowledgements, move on what they have made possible, and where there is nothing to step, write ahead for snapshots."""
+        """Take acknowledgements, move on what they have made possible, and do what there is time for where nothing is stepped."""
         try:
             self._ports.log.poll()
             for partition, pipeline in self.pipelines.items():
@@ -129,16 +129,16 @@ class Desks:
             if self._over and all(pipeline.closed for pipeline in self.pipelines.values()):
                 self._ports.ending.because(ReignOver("; ".join(self._over.values())))
             if not self._stepping:
-                self._prepare()
+                self._rest()
         except Exception as error:
             self._ports.ending.because(error)
             raise
 
-    def _prepare(self) -> None:
-        """Write ahead for the next partition in turn that has anything to be written."""
+    def _rest(self) -> None:
+        """Have the next partition in turn that has anything to do besides stepping do some of it."""
         waiting = list(self.pipelines.values())
         for number in range(len(waiting)):
-            if waiting[(self._turn + number) % len(waiting)].prepare():
+            if waiting[(self._turn + number) % len(waiting)].rest():
                 self._turn += number + 1
                 return
 

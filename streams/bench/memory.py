@@ -14,7 +14,6 @@ from schemas.registry import BundledRegistry
 from streams.bench.rates import Timer
 from streams.bench.workers import BenchWorker
 from streams.desk.messages import Body, Mark, TapeEvent, Tick
-from streams.pipeline.write_pipeline import SNAPSHOT_PAUSE_S
 from streams.replay.bench import Row, held_bodies
 
 PARTITIONS = 4
@@ -35,7 +34,6 @@ def memory(bench: Bench, settings: KafkaSettings, folder: Path, accounts: int, p
         worker.wait_until_ready(timer)
         until = timer.now_ns() + int(DONE_S_MAX * 1e9)
         for number in range(1, SNAPSHOTS + 1):
-            timer.sleep(SNAPSHOT_PAUSE_S)  # a worker does not take one sooner after the last
             count += bench.fill("tape", tape.ticks(number))
             while bench.committed(GROUP, "tape") < count:
                 worker.check()

@@ -12,29 +12,25 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from streams.desk.desk import Outcome, step
-from streams.desk.messages import Body, TapeEvent, Tick
+from streams.desk.messages import TapeEvent
 from streams.desk.outputs import DeadLetter, Fate, Output
 from streams.desk.state import State
 from streams.flow import OUTPUTS
 from streams.pipeline.flood import FloodGate
 from streams.pipeline.incoming import read_event
 from streams.pipeline.outgoing import dead_letter_headers, key_of
+from streams.pipeline.points import SNAPSHOT_EVERY_OFFSETS, Points
 from streams.pipeline.ports import DeskCodec, Lane, Log, RecordIn, SnapshotTable, Targets, reached, targets
 from streams.pipeline.resuming import Resumed, TapeBroken, place_header, tape_hash
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.steps import NOBODY_WATCHES, Step, Watcher
 from streams.pipeline.stored_snapshots import Chunk, Place, cut, outdated
 
-SNAPSHOT_EVERY_S = 10
-"""Every tenth tick: what a restart has to step again is ten seconds of tape, and a snapshot costs a few milliseconds."""
 UNDER_WAY_MAX = 20_000
 """Outputs not acknowledged yet, at which stepping waits: some megabytes, and less than a second of what a broker takes."""
-SNAPSHOT_EVERY_OFFSETS = 50_000
-"""And every so many offsets: a flood, or a tape on which time stands still, must not make a restart long."""
 PREPARED_AT_ONCE = 4
-"""Accounts written down ahead in one go: about a millisecond, which is as long as a signal that comes meanwhile may wait for it."""
-PREPARED_FOR_S = 4
-"""Seconds before a point: at 100 goes a second a worker writes 1,600 accounts down in them. What is left is written at the point."""
+"""Accounts written down ahead in one go: about a millisecond, which is as long as a signal that comes meanwhile may wait for it. At 100 goes a
+second a worker writes 1,600 down in the seconds before a point."""
 BATCHES_MAX = 50_000
 """Batches waiting for a snapshot, of one record at least: no more come together while snapshots get through."""
 CHANGELOG = "qts-desk-desk-changelog"
@@ -52,10 +48,6 @@ class Writes(Protocol):
 
     def ahead(self, state: State, names: Iterable[str]) -> None:
         """Do now what a snapshot will need of these accounts."""
-
-
-SNAPSHOT_PAUSE_S = 5.0
-"""Between two snapshots of a worker that catches up: ten seconds of old tape pass in milliseconds, and each snapshot costs some of its own."""
 
 
 class Work(NamedTuple):
@@ -95,7 +87,6 @@ class WritePipeline:
         work: Work = DESK_WORK, clock: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
         """Go on from where the partition stands. The clock only tells which points are passed over, never what is written at one."""
-        self._clock, self._point_s = clock, float("-inf")
         self.state = resumed.state
         self.partition = resumed.state.partition
         self.next_offset = resumed.next_offset
@@ -105,7 +96,8 @@ class WritePipeline:
         self.closed = False
         self._sent = dict(resumed.sent)
         self._codec, self._log, self._table, self._flood, self._watch = codec, log, table, flood, watcher
-        self._stepper, self._topic_of, self._snapshot_every = work.step, work.topic_of, work.snapshot_every_offsets
+        self._stepper, self._topic_of = work.step, work.topic_of
+        self._points = Points(self.partition, work.snapshot_every_offsets, clock)
         self._writer = work.writer(codec)
         self._by_topic = {topic: Lane() for topic in dict.fromkeys(work.topic_of.values())}
         self._lanes = tuple(self._by_topic.values())
@@ -159,6 +151,7 @@ class WritePipeline:
                 return
             if self._in_turn(record.offset):
                 self._step_one(record)
+        self._points.stepped()
 
     def progress(self) -> None:
         """Move on what acknowledgements have made possible."""
@@ -177,12 +170,18 @@ class WritePipeline:
                 f"tape partition {self.partition} goes on with desk version {self.state.next_version} at offset {self.next_offset}"
             )
 
-    def prepare(self) -> bool:
-        """Write some of what changed down ahead of the next snapshot, while there is nothing else to do; tell whether there was any.
+    def rest(self) -> bool:
+        """Do what there is time for while nothing is stepped; tell whether there was anything to do.
 
-        Only in the seconds before it: what is written down sooner changes again.
+        A point that was passed over while catching up is made up for, and in the seconds before the next one some of what changed is written
+        down ahead of it.
         """
-        if self.closed or (self.state.second - self.partition) % SNAPSHOT_EVERY_S < SNAPSHOT_EVERY_S - PREPARED_FOR_S:
+        if self.closed:
+            return False
+        if self._pending is None and self._points.made_up():
+            self.take_snapshot()
+            return True
+        if not self._points.near(self.state.second):
             return False
         names = list(islice(self._changed, PREPARED_AT_ONCE))
         for name in names:
@@ -223,22 +222,13 @@ class WritePipeline:
             self._flood.good()
         if outcome.outputs:
             self._send(outcome.outputs, offset, record.key)
-        body = event.body
-        if self.reign_over or (self._pending is None and self._at_point(body, fate, offset)):
+        if self.reign_over:
             self._point(raw)
-
-    def _at_point(self, body: Body, fate: Fate, offset: int) -> bool:
-        """Tell whether a snapshot is due: at fixed points of the tape, each partition at other seconds, and not again and again while catching up."""
-        if type(body) is Tick:
-            due = fate is Fate.APPLIED and (body.second - self.partition) % SNAPSHOT_EVERY_S == 0
-        else:
-            due = offset % self._snapshot_every == 0 and offset > 0
-        if due and self._clock is not None:
-            now_s = self._clock()
-            if now_s - self._point_s < SNAPSHOT_PAUSE_S:
-                return False
-            self._point_s = now_s
-        return due
+        elif self._points.due(event.body, fate, offset):
+            if self._pending is None:
+                self._point(raw)
+            else:
+                self._points.pass_over()
 
     def _send(self, said: Sequence[Output], offset: int, source_key: bytes | None) -> None:
         epoch = self.state.epoch

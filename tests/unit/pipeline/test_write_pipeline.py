@@ -8,6 +8,7 @@ import pytest
 from streams.desk.outputs import Fate
 from streams.pipeline import write_pipeline
 from streams.pipeline.flood import Flood, FloodGate
+from streams.pipeline.points import QUIET_S
 from streams.pipeline.ports import AppendFailed
 from streams.pipeline.resuming import TapeBroken
 from streams.pipeline.snapshots import ACCOUNT
@@ -308,6 +309,23 @@ def test_a_worker_that_leaves_writes_down_what_it_has_stepped_once() -> None:
     assert [parse_key(record.key or b"") for record in bench.cluster.logs[CHANGELOG, 0]] == [(0, (1, 6), 0)]
 
 
+def test_a_worker_that_has_caught_up_writes_down_what_it_passed_over() -> None:
+    bench, now_s = Bench(), [100.0]
+    bench.pipeline = WritePipeline(resumed(bench.cluster), CODEC, bench.log, bench.table, FloodGate(), clock=lambda: now_s[0])
+    for start in range(0, 300, 10):
+        bench.feed(start, start + 10)
+        bench.settle()
+        bench.pipeline.rest()
+    snapshots = [bench.pipeline.snapshots]
+    now_s[0] += QUIET_S
+    bench.pipeline.rest()
+    bench.settle()
+
+    assert [*snapshots, bench.pipeline.snapshots] == [1, 2]
+    assert bench.pipeline.settled
+    assert bench.acknowledged == list(range(9, 300, 10))
+
+
 def test_an_empty_batch_is_nothing() -> None:
     bench = Bench()
     bench.pipeline.feed([], nothing)
@@ -339,7 +357,7 @@ def written_down(prepare_every: int) -> tuple[list[tuple[bytes | None, bytes | N
         log.flow()
         pipeline.progress()
         if prepare_every and offset % prepare_every == 0:
-            pipeline.prepare()
+            pipeline.rest()
     return [(record.key, record.value) for record in cluster.logs[CHANGELOG, 0]], at_points
 
 

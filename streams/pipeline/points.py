@@ -1,0 +1,65 @@
+"""When a snapshot is due.
+
+Decides: the points of the tape at which one is taken, which of them a worker that catches up passes over, and that it makes up for the last of
+these when it has caught up. Leaves to others: what is written (snapshots), when it goes out (write_pipeline).
+"""
+
+from collections.abc import Callable
+
+from streams.desk.messages import Body, Tick
+from streams.desk.outputs import Fate
+
+SNAPSHOT_EVERY_S = 10
+"""Every tenth tick: what a restart has to step again is ten seconds of tape, and a snapshot costs a few milliseconds."""
+SNAPSHOT_EVERY_OFFSETS = 50_000
+"""And every so many offsets: a flood, or a tape on which time stands still, must not make a restart long."""
+PAUSE_S = 8.0
+"""Between two snapshots of a worker that catches up: ten seconds of old tape pass in milliseconds, and each snapshot costs some of its own."""
+QUIET_S = 0.2
+"""Without a record: it has caught up. Between two fetches of a long tape pass some milliseconds."""
+AHEAD_S = 4
+"""Seconds before a point in which accounts are written down ahead: what is written down sooner changes again."""
+
+
+class Points:
+    """The points of one partition, each partition's at other seconds."""
+
+    def __init__(self, partition: int, every_offsets: int, clock: Callable[[], float] | None) -> None:
+        """Begin with nothing owed. Without a clock no point is passed over."""
+        self._partition, self._every_offsets, self._clock = partition, every_offsets, clock
+        self._taken_s = self._stepped_s = float("-inf")
+        self._owed = False
+
+    def due(self, body: Body, fate: Fate, offset: int) -> bool:
+        """Tell whether a snapshot is to be taken at this record."""
+        if type(body) is Tick:
+            due = fate is Fate.APPLIED and (body.second - self._partition) % SNAPSHOT_EVERY_S == 0
+        else:
+            due = offset % self._every_offsets == 0 and offset > 0
+        if due and self._clock is not None:
+            now_s = self._clock()
+            self._owed = now_s - self._taken_s < PAUSE_S
+            if self._owed:
+                return False
+            self._taken_s = now_s
+        return due
+
+    def pass_over(self) -> None:
+        """Hear that none was taken: the one before is still under way."""
+        self._owed = True
+
+    def stepped(self) -> None:
+        """Hear that records have been stepped."""
+        if self._clock is not None:
+            self._stepped_s = self._clock()
+
+    def made_up(self) -> bool:
+        """Tell whether a snapshot that was passed over is to be taken now: nothing has come for a while. It is told once."""
+        if not self._owed or self._clock is None or (now_s := self._clock()) - self._stepped_s < QUIET_S:
+            return False
+        self._owed, self._taken_s = False, now_s
+        return True
+
+    def near(self, second: int) -> bool:
+        """Tell whether the next point is some seconds ahead."""
+        return (second - self._partition) % SNAPSHOT_EVERY_S >= SNAPSHOT_EVERY_S - AHEAD_S
