@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,8 +19,10 @@ from connectors.steps import ask_to_die, noted_step
 from streams.agents.ending import FOR_GOOD
 from streams.pipeline.steps import Step
 
-STEP_S_MAX = 15.0
-"""A snapshot comes every ten seconds; a step that does not come is not waited for longer."""
+STEP_S_MAX = 30.0
+"""A snapshot comes every ten seconds, and who has just been started has to come back first; a step that does not come is not waited for longer."""
+ASK_EVERY_S = 0.2
+"""Who has just been started begins a new file of steps and forgets what it was asked before."""
 LEAVE_S_MAX = 15.0
 """A worker leaves within ten seconds."""
 
@@ -72,16 +76,20 @@ class Member:
         """Kill it where it stands, or have it die at a step if it comes there in time; tell where that was."""
         assert self._process is not None
         if at is not None and self.steps_file.exists():
-            ask_to_die(self.steps_file, at.value)
-            try:
-                self._process.wait(STEP_S_MAX)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        else:
-            self._process.kill()
+            self._die_at(at)
+        self._process.kill()
         self._process.wait()
         self.paused = False
         return self.step()
+
+    def _die_at(self, step: Step) -> None:
+        """Ask it to die at a step until it has, for a bounded while."""
+        assert self._process is not None
+        until = time.monotonic() + STEP_S_MAX
+        while self._process.poll() is None and time.monotonic() < until:
+            ask_to_die(self.steps_file, step.value)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ASK_EVERY_S)
 
     def pause(self) -> None:
         """Stop its clock: it becomes a zombie when its session has run out."""

@@ -1,9 +1,11 @@
-"""When which worker is killed or paused, from a seed.
+"""When which worker is killed or paused, and where: from a seed, and from where the kills before have fallen.
 
 Decides: the moments (spread over the run), the victims, and at which step of the order of writes each kill is meant to fall, so that every row
-of the table of crashes is hit again and again. Leaves to others: doing it.
+of the table of crashes is hit about as often as any other. Leaves to others: doing it.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -33,8 +35,19 @@ ROW_OF: dict[Step, Row] = {
 }
 """Which row of the table of crashes (DESIGN.md, section 5) a step belongs to; the sequencer has rows of its own."""
 
-DESK_ROWS: tuple[Row, ...] = ("outputs under way", "snapshot being written", "after the snapshot")
-SEQUENCER_ROWS: tuple[Row, ...] = ("sequencer forwarding", "sequencer acknowledged")
+Role = Literal["desk", "sequencer"]
+
+AIMED: tuple[tuple[Step, ...], ...] = (
+    (Step.STEPPING, Step.OUTPUT_SENT, Step.SNAPSHOT_TAKEN),
+    (Step.SNAPSHOT_CHUNK_SENT,),
+    (Step.SNAPSHOT_ACKNOWLEDGED, Step.BATCHES_ACKNOWLEDGED),
+    (Step.FORWARDED, Step.FORWARD_ACKNOWLEDGED),
+)
+"""What kills are shared among evenly: the rows of the desk, and the sequencer's steps together."""
+ANYWHERE_EVERY = 16
+"""One in so many kills is not aimed: it falls wherever the worker is in that moment, such as coming back. The others are enough to hit each of
+four kinds of step ten times with fifty kills, though a few fall elsewhere than they were meant to."""
+_DESK_SHARE = 0.7
 
 
 class Disturbance(NamedTuple):
@@ -42,47 +55,56 @@ class Disturbance(NamedTuple):
 
     at_events: int
     kind: Literal["kill", "pause"]
-    role: Literal["desk", "sequencer"]
+    role: Role
+    """Whose worker it is; a kill that is aimed is for whoever comes to its step."""
     worker: int
-    step: Step | None
-    """Where the kill is to fall; None: wherever the worker is in that moment."""
+    aimed: bool
     pause_s: float
 
 
 def plan(seed: int, events: int, kills: int, zombies: int, workers: int, session_s: float) -> list[Disturbance]:
     """Plan all disturbances, in the order of their moments."""
     chance = Random(f"{seed}/crash")  # noqa: S311 - seeded chance is the point
-    targets = [_TARGETS[number % len(_TARGETS)] for number in range(kills)]
-    chance.shuffle(targets)
     moments = sorted(chance.randrange(events // 20, events * 9 // 10) for _ in range(kills + zombies))
     paused = set(chance.sample(range(kills + zombies), zombies))
+    killed = [number for number in range(kills + zombies) if number not in paused]
+    anywhere = set(chance.sample(killed, kills // ANYWHERE_EVERY))
     planned = []
     for number, at_events in enumerate(moments):
         worker = chance.randrange(workers)
-        role: Literal["desk", "sequencer"] = "desk" if chance.random() < _DESK_SHARE else "sequencer"
+        role: Role = "desk" if chance.random() < _DESK_SHARE else "sequencer"
         if number in paused:
-            planned.append(Disturbance(at_events, "pause", role, worker, None, session_s + 2 + 4 * chance.random()))
-            continue
-        row = targets.pop()
-        step = None if row is None else chance.choice([step for step in sorted(ROW_OF, key=_value) if ROW_OF[step] == row])
-        if row is not None:
-            role = "sequencer" if row in SEQUENCER_ROWS else "desk"
-        planned.append(Disturbance(at_events, "kill", role, worker, step, 0.0))
+            planned.append(Disturbance(at_events, "pause", role, worker, False, session_s + 2 + 4 * chance.random()))
+        else:
+            planned.append(Disturbance(at_events, "kill", role, worker, number not in anywhere, 0.0))
     return planned
 
 
-def _value(step: Step) -> int:
-    return step.value
+def role_of(step: Step) -> Role:
+    """Tell whose step it is."""
+    return "sequencer" if step in (Step.FORWARDED, Step.FORWARD_ACKNOWLEDGED) else "desk"
 
 
-_TARGETS: tuple[Row | None, ...] = (
-    *DESK_ROWS,
-    "sequencer forwarding",
-    None,
-    *DESK_ROWS,
-    "sequencer acknowledged",
-    *DESK_ROWS,
-    None,
-)
-"""Taken in turn: the rows of the desk three times, those of the sequencer once, and some wherever the worker happens to be."""
-_DESK_SHARE = 0.7
+class Aims:
+    """Aims each kill at what was hit least so far. The same seed and the same places of the kills give the same aims."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin with nothing hit."""
+        self._chance = Random(f"{seed}/aims")  # noqa: S311 - seeded chance is the point
+        self._hit: Counter[Step] = Counter()
+        self._meant: Counter[Step] = Counter()
+
+    def next(self) -> Step:
+        """Choose where the next kill is to fall. Within a kind of step all take turns: one that never comes does not keep the others from theirs."""
+        kind = AIMED[self._least([sum(self._hit[step] for step in steps) for steps in AIMED])]
+        step = kind[self._least([self._meant[step] for step in kind])]
+        self._meant[step] += 1
+        return step
+
+    def fell(self, step: Step) -> None:
+        """Note where a kill has fallen, wherever it was meant to."""
+        self._hit[step] += 1
+
+    def _least(self, counts: Sequence[int]) -> int:
+        """Choose a place where the least is."""
+        return self._chance.choice([place for place, count in enumerate(counts) if count == min(counts)])

@@ -23,7 +23,7 @@ from schemas.registry import BundledRegistry
 from streams.cli.changelog import stored_chunks
 from streams.cli.crash_feed import Feed
 from streams.cli.crash_fleet import Fleet, Member
-from streams.cli.crash_plan import ROW_OF, Disturbance
+from streams.cli.crash_plan import ROW_OF, Aims, Disturbance, role_of
 from streams.cli.output import NEGATIVE, CommandError, Output, Unavailable
 from streams.desk.state import State
 from streams.flow import INPUTS
@@ -41,8 +41,9 @@ SEQUENCERS = "qts-sequencer"
 ACCOUNTS = 100
 MANY_EVENTS, WORLDS_OF_MANY = 200_000, 5
 """A long run is fed five times as fast, or it would take an hour."""
-PACE = Pace(mark=50, signal=4, operator=1_000)
-"""Some hundred records a second: as much as a small machine sequences and decides beside everything else of this."""
+PACE = Pace(mark=50, signal=4, operator=1_000, override=10_000)
+"""Some hundred records a second: as much as a small machine sequences and decides beside everything else of this. Stops trip by the hundred: by
+drills, by drawdowns, all at once where kills keep a desk from reporting for half a minute. A cooldown is as long as the run; nobody waits for it."""
 
 
 class Run:
@@ -53,6 +54,7 @@ class Run:
         self._out, self._settings, self._folder, self._seed = out, settings, folder, seed
         self._environ = {"QTS_KAFKA_SERVERS": settings.servers, "QTS_HOME": str(folder / "home"), "QTS_MODE": "tests"}
         self.steps_hit: Counter[str] = Counter()
+        self._aims = Aims(seed)
         self.published = 0
         self.done: Counter[str] = Counter()
         self.ended_by_themselves = 0
@@ -99,7 +101,8 @@ class Run:
             self.ended_by_themselves = fleet.ended_by_themselves
 
     def _disturb(self, fleet: Fleet, what: Disturbance, woken: list[tuple[float, Member]]) -> None:
-        member = fleet.of(what.role)[what.worker]
+        step = self._aims.next() if what.aimed else None
+        member = fleet.of(what.role if step is None else role_of(step))[what.worker]
         if member.paused:
             member.wake()
         self.done[what.kind] += 1
@@ -107,7 +110,9 @@ class Run:
             member.pause()
             woken.append((time.monotonic() + what.pause_s, member))
             return
-        self.steps_hit[ROW_OF[member.kill(what.step)]] += 1
+        fell_at = member.kill(step)
+        self._aims.fell(fell_at)
+        self.steps_hit[ROW_OF[fell_at]] += 1
         member.start()
 
     def _wait_ready(self, fleet: Fleet) -> None:

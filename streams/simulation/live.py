@@ -66,6 +66,8 @@ class Pace(NamedTuple):
     mark: int = MARK_EVERY_MS
     signal: int = SIGNAL_EVERY_MS
     operator: int = OPERATOR_EVERY_MS
+    override: int = 0
+    """How long after a stop has settled somebody re-arms it in spite of its cooldown; 0: nobody does, the cooldown is waited for."""
 
 
 DEMO_PACE = Pace()
@@ -118,10 +120,10 @@ class LiveWorld:
         self._answers(self.exchange.cancel(cancel, self._time(now_ms)))
 
     def on_decision(self, decision: Decision, now_ms: int) -> None:
-        """Have the operators come after a trip, and ask again for a phase the policy of which had not arrived."""
+        """Have the operators come after a stop, and ask again for a phase the policy of which had not arrived."""
         now_ms = self._time(now_ms)
-        if decision.kind == "ESS" and decision.code == "TRIPPED":
-            self._answers(self._operators.after_trip(decision.account or EVERY_ACCOUNT, now_ms))
+        if decision.kind == "ESS":
+            self._answers(self._after_stop(decision.account or EVERY_ACCOUNT, decision.code, now_ms))
         elif (
             decision.kind == "COMMAND"
             and decision.code in ("POLICY_MISSING", "PHASE_UNKNOWN")
@@ -136,6 +138,13 @@ class LiveWorld:
     def close_accounts(self) -> list[Body]:
         """Have the operators take the accounts out of service."""
         return [self._names.own(self._say((account, CloseAccount()))[0]) for account in self.accounts]
+
+    def _after_stop(self, account: str, code: str, now_ms: int) -> Sequence[tuple[int, Body]]:
+        if code == "TRIPPED" and not self._pace.override:
+            return self._operators.after_trip(account, now_ms)
+        if code == "COOLDOWN" and self._pace.override:
+            return self._operators.after_settling(account, now_ms, self._pace.override)
+        return ()
 
     def _time(self, now_ms: int) -> int:
         self.now_ms = max(self.now_ms, now_ms)

@@ -48,6 +48,8 @@ class Operators:
         self._chance = Random(f"{plan.seed}/operators")
         self._publication = plan.publication()
         self._said = 0
+        self._awaited: dict[str, int] = {}
+        """When whoever comes after a stop has settled is there, by account."""
 
     def command(self, account: str, command: Command, ts: int, user: str = "ops", reason: str = "generated day") -> Control:
         """Give one command."""
@@ -88,6 +90,13 @@ class Operators:
         reset_ms = now_ms + self._plan.reset_after_s * 1_000 + below(self._chance, 60_000)
         said.append((reset_ms, self.command(account, Reset(False), reset_ms, "risk-desk", "positions reviewed")))
         return said
+
+    def after_settling(self, account: str, now_ms: int, after_ms: int) -> list[Said]:
+        """Come once a stop has settled, and re-arm it in spite of its cooldown. Once: the stop over all accounts settles on every partition."""
+        if self._awaited.get(account, 0) > now_ms:
+            return []
+        reset_ms = self._awaited[account] = now_ms + after_ms + below(self._chance, after_ms // 2 + 1)
+        return [(reset_ms, self.command(account, Reset(True), reset_ms, "risk-desk", "positions reviewed, cooldown cut short"))]
 
     def something(self, now_ms: int) -> list[Said]:
         """Do one of the things operators do on an ordinary day."""
