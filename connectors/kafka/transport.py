@@ -12,6 +12,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+POLL_S = 1.0
+"""How long to wait for records before the watchdog is shown that all is well."""
+
 
 class Positions(Protocol):
     """Knows where partitions go on, whatever has been committed."""
@@ -88,6 +91,23 @@ class BatchedConsumer(driver.Consumer):
                     yield tp, self._to_message(tp, record)
             elif generation == self.app.consumer_generation_id:
                 yield tp, self._batch(tp, fetched, generation)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Hand over what is fetched.
+
+        Faust itself starts four tasks for each message, to see meanwhile whether all ends. Handing over a batch does not wait, so nothing
+        needs to be seen; measured, these were a tenth of a sequencer's work.
+        """
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                async for tp, message in self.getmany(timeout=POLL_S):
+                    read = self._read_offset[tp]
+                    if read is None or message.offset >= read:
+                        await self.callback(message)
+                        self._read_offset[tp] = message.offset
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Go on with a partition that was held up because its batches waited: at once, not when a fetch that waits for others runs out.

@@ -17,8 +17,8 @@ from streams.pipeline.steps import Step, Watcher
 
 LOGGER = logging.getLogger(__name__)
 
-TEND_S = 0.005
-"""How often acknowledgements, seconds and windows are looked at: a twentieth of a window of marks."""
+TEND_S = 0.01
+"""How often acknowledgements, seconds and windows are looked at: a tenth of a window of marks."""
 LEAVE_S_MAX = 7.0
 
 
@@ -95,7 +95,7 @@ class Sequencing:
                 return
             self._next[source] = records[-1].offset + 1
             ports.log.expect(len(records))
-            ports.sequencer.progress()  # what failed meanwhile ends the worker before anything is put behind it
+            ports.sequencer.check()  # what failed meanwhile ends the worker before anything is put behind it
             ports.sequencer.forward(*source, records, acknowledge)
             self.tend()
         except Exception as error:

@@ -78,6 +78,8 @@ class Sequencer:
         self._lanes = tuple(Lane() for _ in range(tape.partitions))
         self._all = range(tape.partitions)
         self._batches: dict[Source, deque[_Batch]] = {}
+        self._open: dict[Source, deque[_Batch]] = {}
+        """Those that have any."""
         self._marks: dict[int, Conflation] = {}
         self._ticking: dict[int, int] = {}
         self._late_ms = tuple(partition * 1_000 // tape.partitions for partition in self._all)
@@ -93,12 +95,12 @@ class Sequencer:
     @property
     def settled(self) -> bool:
         """Tell whether everything taken is on the tape."""
-        return not any(self._batches.values()) and not any(lane.under_way for lane in self._lanes)
+        return not self._open and not any(lane.under_way for lane in self._lanes)
 
     def own(self, sources: Iterable[tuple[Source, int]]) -> None:
         """Take over source partitions, each with the offset its next new record will get. What was under way for others is forgotten."""
         owned = dict(sources)
-        self._batches = {source: deque() for source in owned}
+        self._batches, self._open = {source: deque() for source in owned}, {}
         self._marks = {
             partition: Conflation(self._inputs.merge, end) for (topic, partition), end in owned.items() if topic == MARKS
         }
@@ -110,6 +112,7 @@ class Sequencer:
         if waiting is None or not records:
             return  # the partition has gone to somebody else, who reads it from where this one was acknowledged
         waiting.append(_Batch(records[-1].offset, acknowledge))
+        self._open[topic, partition] = waiting
         if topic == MARKS:
             self._forward_marks(partition, self._marks[partition].add(records, self._clock_ms()))
             return
@@ -142,16 +145,22 @@ class Sequencer:
 
     def progress(self) -> None:
         """Let marks go whose window has ended, and acknowledge batches that are on the tape, in order."""
-        for lane in self._lanes:
-            lane.check()
+        self.check()
         now_ms = self._clock_ms()
         for partition, conflation in self._marks.items():
             if conflation.holds:
                 self._forward_marks(partition, conflation.due(now_ms))
-        for waiting in self._batches.values():
+        for source, waiting in tuple(self._open.items()):
             while waiting and waiting[0].wanted is not None and reached(self._lanes, waiting[0].wanted):
                 self._watch.at(Step.FORWARD_ACKNOWLEDGED)
                 waiting.popleft().acknowledge()
+            if not waiting:
+                del self._open[source]
+
+    def check(self) -> None:
+        """Say so if anything could not be forwarded."""
+        for lane in self._lanes:
+            lane.check()
 
     def _forward_marks(self, partition: int, kept: Sequence[Kept]) -> None:
         """Forward marks, and note which batches have gone with them."""
