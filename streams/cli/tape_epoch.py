@@ -1,7 +1,7 @@
 """`./qts tape new-epoch`: begin the tape anew, from the last snapshots.
 
 Decides: what has to be so before an epoch may begin (no worker at work, whole snapshots, nothing unread on the old tape unless that is given up),
-and the order of writes: new tape, snapshots, positions of groups, and the identity last, so that until it is written the old epoch stands.
+and the order of writes: new tape, snapshots, commands given again, and the identity, until which the old epoch stands; positions of groups last.
 Leaves to others: what of a state is carried over (pipeline.epochs).
 """
 
@@ -15,19 +15,21 @@ from connectors.kafka.groups import Groups, Place
 from connectors.kafka.identity import BadIdentity, TapeIdentity, read_identity, write_identity
 from connectors.kafka.log import KafkaLog
 from connectors.kafka.log_reader import LogReader, ReadFailed
+from connectors.kafka.partitioner import partition_of
 from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.topic_rules import NewTopics, WantedTopic, default_replication, with_copies
 from infra.kafka.topics import catalogue
-from schemas.codec import Codec
+from schemas.codec import Codec, Undecodable
 from schemas.registry import Registry
 from streams.cli.changelog import stored_chunks
 from streams.cli.kafka_options import asked_of_kafka, servers_option, settings
 from streams.cli.output import NEGATIVE, Answer, BadInput, CommandError, Output, Unavailable
 from streams.cli.records import registry
 from streams.cli.tape import command
+from streams.desk.messages import EVERY_ACCOUNT, CloseAccount, Control, Disable, Trip
 from streams.desk.state import DESK_VERSION, State
 from streams.flow import INPUTS, TAPE
-from streams.pipeline.epochs import carried_over
+from streams.pipeline.epochs import CONTROL, carried_over
 from streams.pipeline.ports import Lane
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.stored_snapshots import Place as SnapshotPlace
@@ -74,9 +76,12 @@ def new_epoch(out: Output, servers: str | None, give_up_unread: bool, yes: bool)
         asked = f"Begin epoch {epoch} from {len(last)} snapshots, giving up {unread} records?"
         if not yes and not click.confirm(asked, err=True):
             raise CommandError("nothing was changed", NEGATIVE)
-        identity = _begin(where, reader, known, last, schemas)
+        identity, again = _begin(where, reader, known, last, schemas)
     out.console.print(f"epoch {epoch} begins on topic {identity.tape}, {unread} records given up", soft_wrap=True)
-    return Answer({"epoch": epoch, "tape": identity.tape, "partitions": identity.partitions, "given_up": unread})
+    if again:
+        out.console.print(f"{again} commands that allow less were given again: no snapshot shows that they were followed")
+    answer = {"epoch": epoch, "tape": identity.tape, "partitions": identity.partitions, "given_up": unread, "given_again": again}
+    return Answer(answer)
 
 
 def identity_of(where: KafkaSettings) -> TapeIdentity:
@@ -115,7 +120,7 @@ def _last(reader: LogReader, known: TapeIdentity, partition: int, schemas: Regis
 
 def _begin(
     where: KafkaSettings, reader: LogReader, known: TapeIdentity, last: Mapping[int, Last], schemas: Registry
-) -> TapeIdentity:
+) -> tuple[TapeIdentity, int]:
     epoch = known.epoch + 1
     tape, cluster = f"{TAPE.name}-{epoch}", Cluster(where)
     names = [name for name in known.topics if name != known.tape]
@@ -126,11 +131,12 @@ def _begin(
     kept = {name for name in names if found[name] == known.topics[name]}
     moves = _moves(where, reader, known.partitions, kept) | _rewound(where, reader, last, kept)
     _write_snapshots(where, reader, {number: carried_over(one.state, epoch, kept) for number, one in last.items()}, schemas)
+    again = _given_again(where, reader, last, schemas) if CONTROL in kept else 0
     identity = TapeIdentity(epoch, known.partitions, tape, found, DESK_VERSION)
     write_identity(where, identity)
     # Last: until now the old epoch stands, and would go on in silence over what was deleted unread.
     Groups(where).move(SEQUENCER_GROUP, moves)
-    return identity
+    return identity, again
 
 
 def _usable(cluster: Cluster, names: list[str], partitions: int) -> dict[str, str]:
@@ -185,17 +191,56 @@ def _moves(where: KafkaSettings, reader: LogReader, partitions: int, kept: Colle
 def _rewound(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], kept: Collection[str]) -> dict[Place, int]:
     """Have what the exchange and the books said read again from where the last snapshots stand.
 
-    What of it was on the old tape beyond them may be lost with it; what is read twice is dropped. Signals and commands are not read again: they
-    would be acted on at another time than they were meant for.
+    What of it was on the old tape beyond them may be lost with it; what is read twice is dropped. Signals and commands are not read again: an
+    order that went out for one of them would go out once more, under another id.
     """
     committed = Groups(where).committed(SEQUENCER_GROUP)
     moves: dict[Place, int] = {}
-    for topic, partition in _places([topic for topic in SAID_OF_TRADES if topic in kept], len(last)):
-        known = [one.state.sources[topic, partition] + 1 for one in last.values() if (topic, partition) in one.state.sources]
-        stands, low = committed.get((topic, partition)), reader.bounds(topic, partition)[0]
-        if stands is not None and max(low, min(known, default=0)) < stands:
-            moves[topic, partition] = max(low, min(known, default=0))
+    for place in _places([topic for topic in SAID_OF_TRADES if topic in kept], len(last)):
+        stands, shown = committed.get(place), _shown(reader, last, place)
+        if stands is not None and shown < stands:
+            moves[place] = shown
     return moves
+
+
+def _shown(reader: LogReader, last: Mapping[int, Last], place: Place) -> int:
+    """Find the first record of a source that not every snapshot shows, of those that are still there."""
+    known = [one.state.sources[place] + 1 for one in last.values() if place in one.state.sources]
+    return max(reader.bounds(*place)[0], min(known, default=0))
+
+
+def _given_again(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], schemas: Registry) -> int:
+    """Give commands again that allow less, where the snapshots do not show them: a stop that was lost with the old tape must not be forgotten.
+
+    What allows more, or orders something, is left to whoever gave it. Tells how many were given again.
+    """
+    committed, log, lane, codec = (
+        Groups(where).committed(SEQUENCER_GROUP),
+        KafkaLog(where, "qts-new-epoch"),
+        Lane(),
+        Codec(schemas),
+    )
+    for place in _places((CONTROL,), len(last)):
+        end = min(committed.get(place, 0), reader.bounds(*place)[1])
+        for record in reader.between(*place, _shown(reader, last, place), end):
+            account = _allowed_less(codec, record.value or b"")
+            concerned = last if account == EVERY_ACCOUNT else [partition_of(account.encode(), len(last))] if account else ()
+            if any(last[one].state.sources.get(place, -1) < record.offset for one in concerned):
+                lane.sent += 1
+                log.append(*place, record.key, record.value, None, lane.done)
+    if log.flush(WRITE_S_MAX) or lane.failure is not None or lane.under_way:
+        raise Unavailable(f"commands could not be given again: {lane.failure or 'no answer'}; the old epoch still stands")
+    return lane.sent
+
+
+def _allowed_less(codec: Codec, raw: bytes) -> str:
+    """Give the account that a command allows less; empty where it does anything else."""
+    try:
+        control = codec.decode(raw)
+    except Undecodable:
+        return ""
+    less = isinstance(control, Control) and isinstance(control.command, Disable | Trip | CloseAccount)
+    return str(control.account) if less else ""
 
 
 SAID_OF_TRADES = ("order-events", "fills", "account-events")

@@ -8,6 +8,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -17,6 +19,7 @@ from connectors.kafka.identity import topic_ids, write_identity
 from infra.kafka.topics import catalogue
 from streams.agents.ending import BROKEN_TAPE
 from streams.cli.crash_fleet import Member
+from streams.desk.messages import Control, Disable, Enable, ManualOrder
 from tests.fleet_kit import Deployed, Ran, by_account, until
 
 pytestmark = pytest.mark.kafka
@@ -112,14 +115,19 @@ def healed(sound: Sound, give_up_unread: bool = False) -> None:
     for member in everything.members:
         member.end()
     held = by_account(everything.states())
-    words = ("tape", "new-epoch", "--yes", *(["--give-up-unread"] if give_up_unread else []))
-    begun = until(lambda: _begun(everything.qts(*words)), "a new epoch begins")
+    begun = begin(everything, *(["--give-up-unread"] if give_up_unread else []))
     after = everything.identity()
     assert (begun.data["epoch"], after.epoch, after.tape) == (before.epoch + 1, before.epoch + 1, f"tape-{before.epoch + 1}")
     assert held
     assert by_account(everything.states(after.epoch)) == held
     checked = everything.qts("topics", "check")
     assert (checked.code, checked.data["problems"]) == (0, [])
+
+
+def begin(everything: Deployed, *words: str) -> Ran:
+    """Begin a new epoch, as soon as nobody is at work any more."""
+    begun: Ran = until(lambda: _begun(everything.qts("tape", "new-epoch", "--yes", *words)), "a new epoch begins")
+    return begun
 
 
 def _begun(ran: Ran) -> Ran | None:
@@ -136,6 +144,12 @@ def order_ids(everything: Deployed) -> set[str]:
         for partition in range(everything.partitions)
         for record in everything.records("orders", partition)
     }
+
+
+def enabled(everything: Deployed, *names: str) -> list[bool]:
+    """Tell which accounts may take new risk, as the newest snapshots have it."""
+    accounts = {name: account for state in everything.states().values() for name, account in state.accounts.items()}
+    return [accounts[name].enabled for name in names]
 
 
 def replayed_alike(everything: Deployed) -> None:
@@ -162,6 +176,27 @@ def test_a_tape_that_is_made_anew_under_running_workers_stops_both_roles(sound: 
     states = sound.all.states()
     assert {state.epoch for state in states.values()} == {sound.all.identity().epoch}
     replayed_alike(sound.all)
+
+
+def test_a_stop_that_was_lost_with_the_tape_is_given_again_and_an_order_is_not(sound: Sound) -> None:
+    everything, shown, lost, now_ms = sound.all, "acc00000", "acc00001", time.time_ns() // 1_000_000
+    told = partial(Control, user="test", reason="lost with the tape", ts=now_ms)
+    everything.say(*(told(f"on-{now_ms}-{name}", name, command=Enable()) for name in (shown, lost)))
+    everything.say(told(f"off-{now_ms}-shown", shown, command=Disable()))
+    everything.worked_off(sound.desk)
+    everything.leave(sound.desk)
+    order = ManualOrder("BTCUSDT", "BUY", "MARKET", Decimal("0.01"), None, None, False)
+    everything.say(told(f"order-{now_ms}", lost, command=order), told(f"off-{now_ms}-lost", lost, command=Disable()))
+    until(everything.sequenced, "the tape alone has it")
+    assert enabled(everything, shown, lost) == [False, True]
+    sound.remade(sound.tape)
+    sound.stopped(sound.sequencer, NEW_EPOCH)
+    orders = order_ids(everything)
+
+    assert begin(everything, "--give-up-unread").data["given_again"] == 1
+    everything.rest(*([member] for member in everything.pair()))
+    assert enabled(everything, shown, lost) == [False, False]
+    assert order_ids(everything) == orders
 
 
 def test_a_tape_cut_behind_the_snapshot_stops_the_desk_at_its_start(sound: Sound) -> None:
