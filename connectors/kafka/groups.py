@@ -3,7 +3,8 @@
 Decides: how long a question may take. Leaves to others: why a group is moved.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -28,10 +29,8 @@ class Groups:
 
     def names(self, prefix: str) -> list[str]:
         """Give the groups whose names begin like this."""
-        try:
+        with self._answering():
             listed = self._admin.list_consumer_groups(request_timeout=ASK_S_MAX).result(timeout=ANSWER_S_MAX)
-        except (KafkaException, TimeoutError) as failed:
-            raise self._away(failed) from failed
         return sorted(group.group_id for group in listed.valid if group.group_id.startswith(prefix))
 
     def members(self, names: Iterable[str]) -> dict[str, list[str]]:
@@ -39,22 +38,18 @@ class Groups:
         wanted = list(names)
         if not wanted:
             return {}
-        try:
+        with self._answering():
             asked = self._admin.describe_consumer_groups(wanted, request_timeout=ASK_S_MAX)
             found = {name: answer.result(timeout=ANSWER_S_MAX) for name, answer in asked.items()}
-        except (KafkaException, TimeoutError) as failed:
-            raise self._away(failed) from failed
         return {
             name: [str(member.group_instance_id or member.member_id) for member in about.members] for name, about in found.items()
         }
 
     def committed(self, group: str) -> dict[Place, int]:
         """Give where a group stands."""
-        try:
+        with self._answering():
             asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=ASK_S_MAX)
             found = asked[group].result(timeout=ANSWER_S_MAX)
-        except (KafkaException, TimeoutError) as failed:
-            raise self._away(failed) from failed
         return {(place.topic, place.partition): place.offset for place in found.topic_partitions if place.offset >= 0}
 
     def move(self, group: str, to: Mapping[Place, int]) -> None:
@@ -62,14 +57,17 @@ class Groups:
         if not to:
             return
         places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in to.items()]
-        try:
+        with self._answering():
             asked = self._admin.alter_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(group, places)], request_timeout=ASK_S_MAX
             )
             asked[group].result(timeout=ANSWER_S_MAX)
-        except (KafkaException, TimeoutError) as failed:
-            raise self._away(failed) from failed
 
-    def _away(self, failed: KafkaException | TimeoutError) -> BrokerAway:
-        why = failed.args[0].str() if isinstance(failed, KafkaException) else f"nothing for {ANSWER_S_MAX:.0f} s"
-        return BrokerAway(f"the broker at {self._servers} does not answer: {why}")
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Say that the broker is away where it gives no answer."""
+        try:
+            yield
+        except (KafkaException, TimeoutError) as failed:
+            why = failed.args[0].str() if isinstance(failed, KafkaException) else f"nothing for {ANSWER_S_MAX:.0f} s"
+            raise BrokerAway(f"the broker at {self._servers} does not answer: {why}") from failed

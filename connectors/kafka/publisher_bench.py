@@ -17,7 +17,7 @@ from connectors.kafka.lanes import Clock, Lanes
 from connectors.kafka.publisher import Outgoing, Publisher
 from connectors.kafka.settings import KafkaSettings
 
-ROUNDS = 5
+ROUNDS = 9
 """The sides take turns so often; the median of the ratios of each turn counts, so that one hiccup of the machine does not."""
 BARE_RECORDS, BARE_POLL = 100_000, 1_000
 """How much the bare side has under way, and how often it serves reports: what it was fastest with."""

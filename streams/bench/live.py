@@ -34,7 +34,8 @@ STILL_THE_OLD_S = 0.3
 AGAIN_S_MAX = 60.0
 SETTLE_S = 12.0
 """Between two kills: a snapshot is taken every ten seconds."""
-WARM_S = 4.0
+WARM_S = 10.0
+"""Each side, before anything counts: a broker that has just started compiles itself under load, for both."""
 
 
 class Live:
@@ -64,7 +65,7 @@ class Live:
         for topic in dict.fromkeys(message.topic for message in opening):
             self._bench.fill(topic, [(one.partition, one.key, one.value) for one in opening if one.topic == topic])
         self._orders.run(self._ours(WARM_S, timed_from_s=WARM_S))
-        self._bare.run(self._through_the_chain(1.0))
+        self._bare.run(self._through_the_chain(WARM_S / 2))
         return self
 
     def __exit__(self, *_: object) -> None:

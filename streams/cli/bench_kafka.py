@@ -77,11 +77,11 @@ def add_to(group: Group) -> None:
     "--fills", default=200_000, show_default=True, type=click.IntRange(min=1_000), help="Fills of the write pipeline's race."
 )
 @click.option(
-    "--events", default=60_000, show_default=True, type=click.IntRange(min=1_000), help="Tape events of the desk's race."
+    "--events", default=150_000, show_default=True, type=click.IntRange(min=1_000), help="Tape events of the desk's race."
 )
 @click.option("--accounts", default=ACCOUNTS, show_default=True, type=click.IntRange(min=10), help="Accounts of the deployment.")
 @click.option(
-    "--records", default=100_000, show_default=True, type=click.IntRange(min=100), help="Records of the publisher's race."
+    "--records", default=200_000, show_default=True, type=click.IntRange(min=100), help="Records of the publisher's race."
 )
 @click.option(
     "--seconds",
