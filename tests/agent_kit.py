@@ -52,7 +52,7 @@ class DeskWorker:
 
     def __init__(
         self, cluster: Cluster, log: Producer | None = None, watcher: Watcher = NOBODY_WATCHES, partitions: int = 1,
-        look: Any = None, clock: Callable[[], float] | None = None,
+        look: Any = None, clock: Callable[[], float] | None = None, pace: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
         self.cluster, self.log, self.ended = cluster, log or Eager(cluster), Ended()
         self.generation = 1
@@ -69,6 +69,7 @@ class DeskWorker:
                 lambda: FloodGate(3),
                 lambda: self.generation,
                 clock or Ticking(),
+                pace=pace,
             )
         )
 

@@ -101,8 +101,13 @@ class Gate(KafkaLink):
     opened = False
 
     def warm(self, topic: str) -> None:
-        """Send a record and wait until it has arrived."""
+        """Send a record, and wait until it has arrived and the broker has told what topics there are."""
         _warm(self._producer, topic)
+        for _ in range(LOOKS_MAX):
+            if super().topics() is not None:
+                return
+            self._producer.poll(LOOK_S)
+        raise LookupError("the broker does not tell of its topics")
 
     def topics(self) -> Mapping[str, int] | None:
         """Give what the broker answered, once it may."""

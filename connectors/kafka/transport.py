@@ -5,12 +5,14 @@ an assignment, and which offset is committed: the last one acknowledged, since b
 record by record, as Faust's recovery wants them. Leaves to others: where a partition goes on (the app's `positions`), and the rest to Faust.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import types
+from collections.abc import AsyncIterator, Generator, Mapping
 from typing import Any, Protocol, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from faust.types.tuples import ConsumerMessage
+from faust.types.tuples import ConsumerMessage, Message
 
 POLL_S = 1.0
 """How long to wait for records before the watchdog is shown that all is well."""
@@ -42,6 +44,12 @@ def wake(fetcher: Any) -> None:
     """Have the fetches of a consumer of aiokafka look again at what they may give."""
     for waiter in fetcher._fetch_waiters:  # noqa: SLF001 - as aiokafka does when records have come
         fetcher._notify(waiter)  # noqa: SLF001 - see above
+
+
+@types.coroutine
+def _turn_of_others() -> Generator[None, None, None]:
+    """Let what is ready have its turn."""
+    yield
 
 
 class BatchedConsumer(driver.Consumer):
@@ -93,21 +101,33 @@ class BatchedConsumer(driver.Consumer):
                 yield tp, self._batch(tp, fetched, generation)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        """Hand over what is fetched.
+        """Hand over what is fetched, as Faust does it, with one task for a message and not five.
 
-        Faust itself starts four tasks for each message, to see meanwhile whether all ends. Handing over a batch does not wait, so nothing
-        needs to be seen; measured, these were a tenth of a sequencer's work.
+        Faust watches at each message whether flow is suspended or all ends meanwhile. That matters only where handing over has to wait, for a
+        queue or for flow; measured live, the other tasks were a tenth of a sequencer's work.
         """
+        ends: tuple[type[BaseException], ...] = (*self.consumer_stopped_errors, asyncio.CancelledError)
         try:
             while not (self.should_stop or fetcher.should_stop):
                 async for tp, message in self.getmany(timeout=POLL_S):
                     read = self._read_offset[tp]
                     if read is None or message.offset >= read:
-                        await self.callback(message)
+                        await self._hand_over(message)
                         self._read_offset[tp] = message.offset
-        except self.consumer_stopped_errors:
+        except ends:
             if not self.app.should_stop:
                 raise
+
+    async def _hand_over(self, message: Message) -> None:
+        handing = asyncio.ensure_future(self.callback(message))
+        try:
+            await _turn_of_others()
+            if handing.done():
+                handing.result()
+            else:
+                await self.wait_first(handing, self.suspend_flow.wait())
+        finally:
+            handing.cancel()
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Go on with a partition that was held up because its batches waited: at once, not when a fetch that waits for others runs out.

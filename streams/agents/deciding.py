@@ -24,6 +24,8 @@ SLICE_RECORDS = 100
 """Records stepped between two looks at everything else: some milliseconds, so that other partitions and the web page get their turn."""
 TEND_S = 0.01
 """How often acknowledgements are taken while nothing else is done."""
+QUIET_S = 0.2
+"""Without a record of any partition: a worker has caught up. Between two fetches of a long tape pass some milliseconds."""
 LEAVE_S_MAX = 7.0
 """A worker has ten seconds to leave; what is not durable by then is stepped again by whoever comes next."""
 
@@ -70,6 +72,7 @@ class Desks:
         self.leaving = False
         self.ready = False
         self._stepping = False
+        self._stepped_s = float("-inf")
         self._turn = 0
         self._over: dict[int, str] = {}
         self._ends: dict[int, int] = {}
@@ -114,7 +117,7 @@ class Desks:
             self._ports.ending.because(error)
             raise
         finally:
-            self._stepping = False
+            self._stepping, self._stepped_s = False, self._ports.clock()
 
     def tend(self) -> None:
         """Take acknowledgements, move on what they have made possible, and do what there is time for where nothing is stepped."""
@@ -137,8 +140,9 @@ class Desks:
     def _rest(self) -> None:
         """Have the next partition in turn that has anything to do besides stepping do some of it."""
         waiting = list(self.pipelines.values())
+        caught_up = self._ports.clock() - self._stepped_s >= QUIET_S
         for number in range(len(waiting)):
-            if waiting[(self._turn + number) % len(waiting)].rest():
+            if waiting[(self._turn + number) % len(waiting)].rest(caught_up):
                 self._turn += number + 1
                 return
 

@@ -65,7 +65,7 @@ class Live:
         for topic in dict.fromkeys(message.topic for message in opening):
             self._bench.fill(topic, [(one.partition, one.key, one.value) for one in opening if one.topic == topic])
         self._orders.run(self._ours(WARM_S, timed_from_s=WARM_S))
-        self._bare.run(self._through_the_chain(WARM_S / 2))
+        self._bare.run(self._through_the_chain(WARM_S))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -192,21 +192,16 @@ def _rewound(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], 
     """Have what the exchange and the books said read again from where the last snapshots stand.
 
     What of it was on the old tape beyond them may be lost with it; what is read twice is dropped. Signals and commands are not read again: an
-    order that went out for one of them would go out once more, under another id.
+    order that went out for one of them would go out once more, under another id. (Only a stop may close positions twice: that reduces.)
     """
     committed = Groups(where).committed(SEQUENCER_GROUP)
     moves: dict[Place, int] = {}
     for place in _places([topic for topic in SAID_OF_TRADES if topic in kept], len(last)):
-        stands, shown = committed.get(place), _shown(reader, last, place)
+        known = [one.state.sources[place] + 1 for one in last.values() if place in one.state.sources]
+        stands, shown = committed.get(place), max(reader.bounds(*place)[0], min(known, default=0))
         if stands is not None and shown < stands:
             moves[place] = shown
     return moves
-
-
-def _shown(reader: LogReader, last: Mapping[int, Last], place: Place) -> int:
-    """Find the first record of a source that not every snapshot shows, of those that are still there."""
-    known = [one.state.sources[place] + 1 for one in last.values() if place in one.state.sources]
-    return max(reader.bounds(*place)[0], min(known, default=0))
 
 
 def _given_again(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], schemas: Registry) -> int:
@@ -214,18 +209,13 @@ def _given_again(where: KafkaSettings, reader: LogReader, last: Mapping[int, Las
 
     What allows more, or orders something, is left to whoever gave it. Tells how many were given again.
     """
-    committed, log, lane, codec = (
-        Groups(where).committed(SEQUENCER_GROUP),
-        KafkaLog(where, "qts-new-epoch"),
-        Lane(),
-        Codec(schemas),
-    )
+    log, lane, codec = KafkaLog(where, "qts-new-epoch"), Lane(), Codec(schemas)
+    committed = Groups(where).committed(SEQUENCER_GROUP)
     for place in _places((CONTROL,), len(last)):
-        end = min(committed.get(place, 0), reader.bounds(*place)[1])
-        for record in reader.between(*place, _shown(reader, last, place), end):
+        low, high = reader.bounds(*place)
+        for record in reader.between(*place, low, min(committed.get(place, 0), high)):
             account = _allowed_less(codec, record.value or b"")
-            concerned = last if account == EVERY_ACCOUNT else [partition_of(account.encode(), len(last))] if account else ()
-            if any(last[one].state.sources.get(place, -1) < record.offset for one in concerned):
+            if any(last[one].state.sources.get(place, -1) < record.offset for one in _tapes_of(account, len(last))):
                 lane.sent += 1
                 log.append(*place, record.key, record.value, None, lane.done)
     if log.flush(WRITE_S_MAX) or lane.failure is not None or lane.under_way:
@@ -241,6 +231,13 @@ def _allowed_less(codec: Codec, raw: bytes) -> str:
         return ""
     less = isinstance(control, Control) and isinstance(control.command, Disable | Trip | CloseAccount)
     return str(control.account) if less else ""
+
+
+def _tapes_of(account: str, partitions: int) -> Iterable[int]:
+    """Tell to which tape partitions a command to an account goes; to none where there is no account."""
+    if account == EVERY_ACCOUNT:
+        return range(partitions)
+    return (partition_of(account.encode(), partitions),) if account else ()
 
 
 SAID_OF_TRADES = ("order-events", "fills", "account-events")

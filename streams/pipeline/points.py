@@ -15,8 +15,6 @@ SNAPSHOT_EVERY_OFFSETS = 50_000
 """And every so many offsets: a flood, or a tape on which time stands still, must not make a restart long."""
 PAUSE_S = 8.0
 """Between two snapshots of a worker that catches up: ten seconds of old tape pass in milliseconds, and each snapshot costs some of its own."""
-QUIET_S = 0.2
-"""Without a record: it has caught up. Between two fetches of a long tape pass some milliseconds."""
 AHEAD_S = 4
 """Seconds before a point in which accounts are written down ahead: what is written down sooner changes again."""
 
@@ -27,7 +25,7 @@ class Points:
     def __init__(self, partition: int, every_offsets: int, clock: Callable[[], float] | None) -> None:
         """Begin with nothing owed. Without a clock no point is passed over."""
         self._partition, self._every_offsets, self._clock = partition, every_offsets, clock
-        self._taken_s = self._stepped_s = float("-inf")
+        self._taken_s = float("-inf")
         self._owed = False
 
     def due(self, body: Body, fate: Fate, offset: int) -> bool:
@@ -46,19 +44,14 @@ class Points:
 
     def pass_over(self) -> None:
         """Hear that none was taken: the one before is still under way."""
-        self._owed = True
-
-    def stepped(self) -> None:
-        """Hear that records have been stepped."""
-        if self._clock is not None:
-            self._stepped_s = self._clock()
+        self._owed, self._taken_s = True, float("-inf")
 
     def made_up(self) -> bool:
-        """Tell whether a snapshot that was passed over is to be taken now: nothing has come for a while. It is told once."""
-        if not self._owed or self._clock is None or (now_s := self._clock()) - self._stepped_s < QUIET_S:
-            return False
-        self._owed, self._taken_s = False, now_s
-        return True
+        """Tell whether one that was passed over is to be taken now that there is time for it. It is told once."""
+        owed, self._owed = self._owed, False
+        if owed and self._clock is not None:
+            self._taken_s = self._clock()
+        return owed
 
     def near(self, second: int) -> bool:
         """Tell whether the next point is some seconds ahead."""

@@ -151,7 +151,6 @@ class WritePipeline:
                 return
             if self._in_turn(record.offset):
                 self._step_one(record)
-        self._points.stepped()
 
     def progress(self) -> None:
         """Move on what acknowledgements have made possible."""
@@ -170,15 +169,15 @@ class WritePipeline:
                 f"tape partition {self.partition} goes on with desk version {self.state.next_version} at offset {self.next_offset}"
             )
 
-    def rest(self) -> bool:
+    def rest(self, caught_up: bool) -> bool:
         """Do what there is time for while nothing is stepped; tell whether there was anything to do.
 
-        A point that was passed over while catching up is made up for, and in the seconds before the next one some of what changed is written
+        A worker that has caught up makes up for a point it passed over, and in the seconds before the next one some of what changed is written
         down ahead of it.
         """
         if self.closed:
             return False
-        if self._pending is None and self._points.made_up():
+        if caught_up and self._pending is None and self._points.made_up():
             self.take_snapshot()
             return True
         if not self._points.near(self.state.second):

@@ -62,14 +62,9 @@ class Watchdog:
         if seen.memory_bytes > limits.memory_bytes_max:
             raise Stuck(f"{seen.memory_bytes / 1e6:.0f} MB of memory, more than {limits.memory_bytes_max / 1e6:.0f}")
         if not seen.ready:
-            self._polled = _Moving(now)  # nothing is assigned yet: how long that may take has a limit of its own
-        if seen.ready:
-            if self._unready_since is not None:
-                self.recovery_s, self._unready_since = now - self._unready_since, None
-        elif self._unready_since is None:
-            self._unready_since = now
-        elif now - self._unready_since > limits.recovery_s_max:
-            raise Stuck(f"recovering for {now - self._unready_since:.0f} s, more than {limits.recovery_s_max:.0f}")
+            self._recovers(now)
+        elif self._unready_since is not None:
+            self.recovery_s, self._unready_since = now - self._unready_since, None
         silences = {"nothing polled": self._polled.still_s(seen.polls, now)}
         if seen.answers is not None:
             silences["the broker has not answered"] = self._answered.still_s(seen.answers, now)
@@ -77,6 +72,13 @@ class Watchdog:
             # A broker that stands still may hold up polling as well: whichever is found first, both are told.
             told = [f"{what} for {silent_s:.0f} s" for what, silent_s in silences.items() if silent_s > limits.silent_s_max / 2]
             raise Stuck(f"{', '.join(told)}, more than {limits.silent_s_max:.0f}")
+
+    def _recovers(self, now: float) -> None:
+        self._polled = _Moving(now)  # nothing may be assigned yet: how long that may take has a limit of its own
+        if self._unready_since is None:
+            self._unready_since = now
+        elif now - self._unready_since > self._limits.recovery_s_max:
+            raise Stuck(f"recovering for {now - self._unready_since:.0f} s, more than {self._limits.recovery_s_max:.0f}")
 
 
 class _Moving:

@@ -28,7 +28,7 @@ class Worlds:
         if now_ms - self._policy_ms >= POLICY_EVERY_MS:
             self._policy_ms = now_ms
             update = generated_policy([market.symbol for market in self._first.markets])
-            yield Control(f"policy-{now_ms}", EVERY_ACCOUNT, "crash", "crash", now_ms, update)
+            yield Control(f"policy-{now_ms}", EVERY_ACCOUNT, "risk-desk", "limits said again", now_ms, update)
         for world in self._worlds:
             for body in world.advance(now_ms):
                 if world is self._first or not isinstance(body, Mark | Instrument):

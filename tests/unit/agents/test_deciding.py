@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from streams.agents import deciding
+from streams.agents.deciding import QUIET_S
 from streams.agents.ending import BROKEN_TAPE, FLOODED, OTHER_REIGN, OUTSIDE, REIGN_OVER
 from streams.desk.desk import WrongReign
 from streams.desk.messages import Control, TapeEvent, VersionChange
@@ -98,6 +99,29 @@ def test_leaving_writes_a_last_snapshot_and_acknowledges_everything() -> None:
         assert await DeskWorker(worker.cluster).assigned(0) == {0: 37}
         await worker.take(0, 0)
         assert worker.desks.pipelines[0].next_offset == 37
+
+    run(story())
+
+
+def test_what_was_passed_over_is_made_up_for_when_no_partition_has_anything_any_more() -> None:
+    async def story() -> None:
+        cluster, clock = cluster_with(TAPE), Ticking()
+        for raw in TAPE:
+            cluster.put("tape", 1, b"acc", raw)
+        worker = DeskWorker(cluster, partitions=2, clock=clock, pace=clock)
+        await worker.assigned(0, 1)
+        await worker.take(0, 0)
+        for offset in range(0, EVENTS, 50):  # the other one is still far behind
+            clock.now += QUIET_S * 0.9
+            worker.desks.tend()
+            await worker.take(1, offset, 50)
+        taken = {number: pipeline.snapshots for number, pipeline in worker.desks.pipelines.items()}
+        assert not any(pipeline.settled for pipeline in worker.desks.pipelines.values())
+        clock.now += 2 * QUIET_S
+        for _ in range(6):
+            worker.desks.tend()
+        assert all(pipeline.settled for pipeline in worker.desks.pipelines.values())
+        assert {number: pipeline.snapshots - taken[number] for number, pipeline in worker.desks.pipelines.items()} == {0: 1, 1: 1}
 
     run(story())
 

@@ -2,7 +2,7 @@
 
 from streams.desk.messages import Tick, Unreadable
 from streams.desk.outputs import Fate
-from streams.pipeline.points import AHEAD_S, PAUSE_S, QUIET_S, SNAPSHOT_EVERY_S, Points
+from streams.pipeline.points import AHEAD_S, PAUSE_S, SNAPSHOT_EVERY_S, Points
 
 OTHER = Unreadable("NOT_AVRO", "no record", None, b"")
 EVERY_OFFSETS = 100
@@ -16,7 +16,6 @@ class Catching:
         self.points = Points(partition, EVERY_OFFSETS, lambda: self.now_s)
 
     def tick(self, second: int) -> bool:
-        self.points.stepped()
         return self.points.due(Tick(second), Fate.APPLIED, 1)
 
 
@@ -34,13 +33,12 @@ def test_a_tick_that_counted_for_nothing_is_no_point() -> None:
     assert not Points(0, EVERY_OFFSETS, None).due(Tick(10), Fate.DUPLICATE, 1)
 
 
-def test_a_worker_that_catches_up_passes_points_over_and_makes_up_for_the_last_when_nothing_comes_any_more() -> None:
+def test_points_that_come_too_soon_are_passed_over_and_one_makes_up_for_them() -> None:
     catching = Catching()
     assert catching.tick(0)
-    catching.now_s += PAUSE_S / 2
-    assert not catching.tick(10)
-    assert not catching.points.made_up(), "records still come"
-    catching.now_s += QUIET_S
+    for second in (10, 20):
+        catching.now_s += PAUSE_S / 3
+        assert not catching.tick(second)
     assert catching.points.made_up()
     assert not catching.points.made_up(), "once"
 
@@ -55,7 +53,6 @@ def test_a_snapshot_that_makes_up_for_one_begins_the_pause_anew() -> None:
     assert not catching.tick(20)
     catching.now_s += PAUSE_S
     assert catching.tick(30)
-    catching.now_s += QUIET_S
     assert not catching.points.made_up(), "the point itself has been taken since"
 
 
@@ -70,8 +67,11 @@ def test_live_no_point_is_passed_over_and_nothing_is_made_up_for() -> None:
 def test_a_point_at_which_the_one_before_was_still_under_way_is_made_up_for() -> None:
     catching = Catching()
     assert catching.tick(0)
+    catching.now_s += PAUSE_S
+    assert catching.tick(10)
     catching.points.pass_over()
-    catching.now_s += QUIET_S
+    assert catching.tick(20), "none was taken, so none need be waited for"
+    catching.points.pass_over()
     assert catching.points.made_up()
 
 

@@ -8,7 +8,6 @@ import pytest
 from streams.desk.outputs import Fate
 from streams.pipeline import write_pipeline
 from streams.pipeline.flood import Flood, FloodGate
-from streams.pipeline.points import QUIET_S
 from streams.pipeline.ports import AppendFailed
 from streams.pipeline.resuming import TapeBroken
 from streams.pipeline.snapshots import ACCOUNT
@@ -310,15 +309,14 @@ def test_a_worker_that_leaves_writes_down_what_it_has_stepped_once() -> None:
 
 
 def test_a_worker_that_has_caught_up_writes_down_what_it_passed_over() -> None:
-    bench, now_s = Bench(), [100.0]
-    bench.pipeline = WritePipeline(resumed(bench.cluster), CODEC, bench.log, bench.table, FloodGate(), clock=lambda: now_s[0])
+    bench = Bench()
+    bench.pipeline = WritePipeline(resumed(bench.cluster), CODEC, bench.log, bench.table, FloodGate(), clock=lambda: 100.0)
     for start in range(0, 300, 10):
         bench.feed(start, start + 10)
         bench.settle()
-        bench.pipeline.rest()
+        bench.pipeline.rest(caught_up=False)
     snapshots = [bench.pipeline.snapshots]
-    now_s[0] += QUIET_S
-    bench.pipeline.rest()
+    bench.pipeline.rest(caught_up=True)
     bench.settle()
 
     assert [*snapshots, bench.pipeline.snapshots] == [1, 2]
@@ -357,7 +355,7 @@ def written_down(prepare_every: int) -> tuple[list[tuple[bytes | None, bytes | N
         log.flow()
         pipeline.progress()
         if prepare_every and offset % prepare_every == 0:
-            pipeline.rest()
+            pipeline.rest(caught_up=False)
     return [(record.key, record.value) for record in cluster.logs[CHANGELOG, 0]], at_points
 
 

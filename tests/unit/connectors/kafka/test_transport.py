@@ -1,6 +1,9 @@
-"""The batched transport: a partition that was held up goes on as soon as it no longer is, also while a fetch waits for others."""
+"""The batched transport: how messages are handed over, and that a partition goes on as soon as it is held up no longer."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # it has no types
@@ -64,3 +67,98 @@ def test_only_a_partition_that_was_held_up_has_the_fetch_look_again(monkeypatch:
     assert len(looks) == 1
     assert looks[0] is thread
     assert active == {held_up, other}
+
+
+class Handing:
+    """A consumer that hands messages over, and whoever takes them."""
+
+    def __init__(self, offsets: list[int], taking: Callable[[int], Awaitable[None]]) -> None:
+        """Fetch these once, and nothing more."""
+        self.taken: list[int] = []
+        self.abandoned: list[int] = []
+        self._offsets, self._taking = offsets, taking
+        self.consumer = BatchedConsumer.__new__(BatchedConsumer)
+        self.fetcher = SimpleNamespace(should_stop=False)
+        self.app = SimpleNamespace(should_stop=False)
+        self.suspended = asyncio.Event()
+        vars(self.consumer).update(
+            app=self.app, callback=self._take, getmany=self._fetched, suspend_flow=self.suspended, _read_offset={HELD_UP: None},
+            _stopped=asyncio.Event(), _crashed=asyncio.Event(), _shutdown=asyncio.Event(), _loop=asyncio.get_running_loop(),
+            consumer_stopped_errors=(ConnectionError,),
+        )  # fmt: skip
+
+    async def drain(self) -> None:
+        await self.consumer._drain_messages(self.fetcher)  # noqa: SLF001 - as Faust's fetcher calls it
+
+    @property
+    def read(self) -> int | None:
+        found: int | None = self.consumer._read_offset[HELD_UP]  # noqa: SLF001 - see above
+        return found
+
+    async def _fetched(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109, ARG002 - Faust's signature
+        self.fetcher.should_stop = True
+        for offset in self._offsets:
+            yield HELD_UP, SimpleNamespace(offset=offset)
+
+    async def _take(self, message: Any) -> None:
+        try:
+            await self._taking(message.offset)
+        except asyncio.CancelledError:
+            self.abandoned.append(message.offset)
+            raise
+        self.taken.append(message.offset)
+
+
+async def at_once(_: int) -> None:
+    """Take a message without waiting."""
+
+
+def test_messages_are_handed_over_in_order_and_those_read_before_are_not() -> None:
+    async def run() -> None:
+        handing = Handing([4, 5, 6, 7], at_once)
+        handing.consumer._read_offset[HELD_UP] = 6  # noqa: SLF001 - as a seek leaves it
+        await handing.drain()
+        assert (handing.taken, handing.read) == ([6, 7], 7)
+
+    asyncio.run(run())
+
+
+def test_a_message_that_has_to_wait_is_let_go_of_when_flow_is_suspended() -> None:
+    async def run() -> None:
+        handing = Handing([0, 1, 2], lambda offset: asyncio.Event().wait() if offset else at_once(offset))  # type: ignore[arg-type,return-value]
+        draining = asyncio.ensure_future(handing.drain())
+        done, _ = await asyncio.wait([draining], timeout=0.05)
+        assert (done, handing.taken, handing.read) == (set(), [0], 0)
+        handing.suspended.set()
+        await asyncio.wait_for(draining, WAIT_S_MAX)
+        assert (handing.taken, handing.abandoned) == ([0], [1, 2])
+
+    asyncio.run(run())
+
+
+def test_what_goes_wrong_while_a_message_is_taken_is_told() -> None:
+    async def broken(_: int) -> None:
+        raise LookupError("nobody takes it")
+
+    async def run() -> None:
+        handing = Handing([0], broken)
+        with pytest.raises(LookupError):
+            await handing.drain()
+        assert handing.read is None
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("leaving", [True, False])
+def test_a_drain_that_is_cancelled_ends_quietly_where_the_worker_leaves(leaving: bool) -> None:
+    async def run() -> None:
+        handing = Handing([0], lambda _: asyncio.Event().wait())  # type: ignore[arg-type,return-value]
+        handing.app.should_stop = leaving
+        draining = asyncio.ensure_future(handing.drain())
+        await asyncio.wait([draining], timeout=0.05)
+        draining.cancel()
+        await asyncio.wait([draining], timeout=WAIT_S_MAX)
+        assert draining.cancelled() is not leaving
+        assert handing.abandoned == [0]
+
+    asyncio.run(run())
