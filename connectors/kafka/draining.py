@@ -93,7 +93,7 @@ class Draining(Outbox):
         """Send with care. False where that must wait."""
         if not self._topics_known(group, now) or (group.suspect and not self._apart(group)):
             return False
-        items = [one for one in group if isinstance(one, Item)]
+        items = group.items
         produce, lanes, tail, produced = self.link.produce, self.lanes, group.begin(), 0
         try:
             for _, ts_ms, topic, key, value, headers, partition in items:
@@ -115,7 +115,7 @@ class Draining(Outbox):
     def _topics_known(self, group: Group, now: int) -> bool:
         """Ask for topics that are not known. Takes records out whose topic has been missing for too long. False where that may still end."""
         given_up = set()
-        for topic in {one.topic for one in group} - self.lanes.keys():
+        for topic in {one.topic for one in group.items} - self.lanes.keys():
             count = self.learn(topic)
             if count:
                 self.missing.pop(topic, None)
@@ -128,13 +128,13 @@ class Draining(Outbox):
                 return False
             given_up.add(topic)
         if given_up:
-            aside = [one for one in group if isinstance(one, Item) and one.topic in given_up]
+            aside = [one for one in group.items if one.topic in given_up]
             try:
                 self.spool.set_aside.add(*(_entry(one, f"the broker has no topic {one.topic}") for one in aside))
             except OSError as error:
                 self.blocked, self._drain_at = f"records cannot be set aside: {error}", now + AGAIN_MS
                 return False
-            group[:] = [one for one in group if one.topic not in given_up]
+            group[:] = [one for one in group.items if one.topic not in given_up]
         self.blocked = ""
         return True
 
@@ -142,7 +142,7 @@ class Draining(Outbox):
         """Take a group apart in which something was refused, so that each is sent by itself. Gives whether one may be sent now."""
         if len(group) > 1:
             self._again.popleft()
-            parts = [Group(self, [one], spooled=True, after=group.after if one is group[-1] else None) for one in group]
+            parts = [Group(self, [one], spooled=True, after=group.after if one is group[-1] else None) for one in group.items]
             for part in parts:
                 part.suspect = True
             self._again.extendleft(reversed(parts))

@@ -22,7 +22,7 @@ from confluent_kafka import KafkaException
 from connectors.kafka.broker_link import KafkaLink, Link
 from connectors.kafka.lanes import Clock
 from connectors.kafka.outbox import AWAY, BYTES_MAX, DIRECT, RECORDS_MAX, UNITS
-from connectors.kafka.receipts import WAITING, Backlogged, Closed, Receipt, RecordTooLarge, UnknownTopic
+from connectors.kafka.receipts import WAITING, Backlogged, Closed, Receipt, RecordTooLarge, Straight, UnknownTopic
 from connectors.kafka.sender import Sender
 from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.spool import Spool
@@ -93,26 +93,26 @@ class Publisher:
         """Publish a record and return at once, unless too much is under way: then wait a second for room. Raises NotPublished, SpoolError."""
         sender = self._sender
         if headers or partition is not None:
-            receipt = sender.receipt(topic, key, value)
-            receipt.headers, receipt.partition = tuple(headers), partition
-            return self._publish_slowly(receipt)
-        link = None
+            slow = sender.receipt(topic, key, value)
+            slow.headers, slow.partition = tuple(headers), partition
+            return self._publish_slowly(slow)
+        link, receipt = None, Straight()
         sender.lock.acquire()  # `with` costs twice as much
         try:
             sender.link.produce(topic, value, key, sender.open[topic][key], sender.tail)
-            receipt = Receipt()
-            receipt.company, receipt.topic, receipt.key, receipt.value = sender.group, topic, key, value
-            sender.group.append(receipt)
+            group = sender.group
+            receipt.company, receipt.place = group, len(group)
+            group.append((topic, key, value))
             sender.left = left = sender.left - 1 - (len(value) >> 10)
             if left > 0:
                 return receipt
             link = self._end_group()
         except (KeyError, BufferError, KafkaException):
-            receipt = sender.receipt(topic, key, value)  # no broker, a new topic, no room: told apart below
+            pass  # no broker, a new topic, no room: told apart below
         finally:
             sender.lock.release()
         if link is None:
-            return self._publish_slowly(receipt)
+            return self._publish_slowly(sender.receipt(topic, key, value))
         link.poll(0)
         sender.trim()
         return receipt
@@ -140,9 +140,9 @@ class Publisher:
                     if headers or partition is not None or left <= 0:
                         break
                     produce(topic, value, key, lanes[topic][key], tail)
-                    receipt = Receipt()
-                    receipt.company, receipt.topic, receipt.key, receipt.value = group, topic, key, value
-                    group.append(receipt)
+                    receipt = Straight()
+                    receipt.company, receipt.place = group, len(group)
+                    group.append((topic, key, value))
                     done.append(receipt)
                     left -= 1 + (len(value) >> 10)
                     count += 1
@@ -172,12 +172,13 @@ class Publisher:
             sender.close_group()
             groups = [group for group in sender.window if not group.spooled]
             waiting = [*sender.spooling, *sender.pending]
-        # A group arrives as a whole: its last record tells of all, unless there was trouble.
-        lasts = [one for group in groups for one in group[-1:] if isinstance(one, Receipt)]
+            # A group arrives as a whole: its last record tells of all, unless there was trouble.
+            lasts = [group.receipt(len(group) - 1) for group in groups if group]
         for one in [*waiting, *lasts]:
             if one.state == WAITING and not sender.wait_for(one, left_s()):
                 break
-        waiting += [one for group in groups if group.state == WAITING for one in group if isinstance(one, Receipt)]
+        with sender.lock:
+            waiting += [group.receipt(place) for group in groups if group.state == WAITING for place in range(len(group))]
         for one in waiting:
             if one.state == WAITING and not sender.wait_for(one, left_s()):
                 return sum(other.state == WAITING for other in waiting)

@@ -70,6 +70,10 @@ class Desk(Protocol):
         """Wait until a receipt is settled."""
 
 
+Sent = tuple[str, str, bytes]
+"""Topic, key and value of a record that went straight to the broker. Python's collector of cycles lets go of a plain tuple of such at first sight."""
+
+
 class Company(Protocol):
     """What a record is under way with: its state is the record's, unless that has one of its own."""
 
@@ -81,11 +85,17 @@ class Company(Protocol):
     def desk(self) -> Desk:
         """Give who settles it."""
 
+    def kept(self, place: int) -> object:
+        """Give what is kept of the record at a place: a receipt, or what was sent."""
+
+    def receipt(self, place: int) -> "Receipt":
+        """Give the receipt of the record at a place; make it where none is kept. Hold the lock."""
+
 
 class Receipt:
     """One published record: whether it is acknowledged, and by whom. Its record stays with it until then.
 
-    Made without a constructor, as one is made for each record: who makes it sets `company`, `topic`, `key` and `value`. What few of them
+    Made without a constructor, as one is made for many a record: who makes it sets `company`, `topic`, `key` and `value`. What few of them
     have lies on the class until it differs.
     """
 
@@ -99,7 +109,7 @@ class Receipt:
     partition: int | None = None
     ts_ms = 0
     callbacks: "list[Callable[[Receipt], None]] | None" = None
-    problem: Exception | None = None
+    _problem: Exception | None = None
 
     @property
     def size(self) -> int:
@@ -111,10 +121,19 @@ class Receipt:
         """Tell how it stands."""
         return self.own or self.company.state
 
+    @property
+    def problem(self) -> Exception | None:
+        """Tell what went wrong."""
+        return self._problem
+
+    def kept(self) -> "Receipt":
+        """Give the receipt that is kept with the record. Hold the lock."""
+        return self
+
     def settle(self, state: int, problem: Exception | None = None) -> None:
         """Say how it ended, where that is not the end of its company."""
         if self.state == WAITING:
-            self.problem = problem
+            self._problem = problem
             self.own = state
             if self.callbacks is not None:
                 self.company.desk.settled(self)
@@ -139,3 +158,44 @@ class Receipt:
     def item(self) -> Item:
         """Give the record as the spool takes it."""
         return Item(0, self.ts_ms, self.topic, self.key, self.value, self.headers, self.partition)
+
+
+class Straight(Receipt):
+    """The receipt of a record that went straight to the broker: where in its company the record is kept.
+
+    Only its caller holds it, and mostly lets go of it at once. If it stayed with each record under way, thousands of them would grow old, and
+    Python's collector of cycles would look at them again and again: a sixth of all the work of publishing was that.
+    """
+
+    place: int
+
+    @property
+    def state(self) -> int:
+        """Tell how it stands."""
+        company = self.company.state  # first: a receipt of its own is made before its company is settled
+        kept = self.company.kept(self.place)
+        return kept.state if isinstance(kept, Receipt) else company
+
+    @property
+    def problem(self) -> Exception | None:
+        """Tell what went wrong."""
+        kept = self.company.kept(self.place)
+        return kept.problem if isinstance(kept, Receipt) else None
+
+    def kept(self) -> Receipt:
+        """Give the receipt that is kept with the record. Hold the lock."""
+        return self.company.receipt(self.place)
+
+    def when_settled(self, call: "Callable[[Receipt], None]") -> None:
+        """Call a function once it is settled, from the publisher's own thread; it must be quick."""
+        self.company.desk.watch(self, lambda _: call(self))
+
+    def __getattr__(self, name: str) -> object:
+        """Give topic, key or value."""
+        if name not in SENT:
+            raise AttributeError(name)
+        kept = self.company.kept(self.place)
+        return kept[SENT.index(name)] if isinstance(kept, tuple) else getattr(kept, name)
+
+
+SENT = ("topic", "key", "value")

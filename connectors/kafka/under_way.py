@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from confluent_kafka import KafkaError, Message
 
 from connectors.kafka.broker_link import refusal
-from connectors.kafka.receipts import WAITING, Desk, Receipt
+from connectors.kafka.receipts import WAITING, Desk, Receipt, Sent
 from connectors.kafka.spool_disk import Position
 from connectors.kafka.spool_format import Item, Names, parsed
 
@@ -46,8 +46,8 @@ class Block(NamedTuple):
         return parsed(self.data, self.at, self.base, self.offset, self.records, Names())[0]
 
 
-class Group(list[Receipt | Item]):
-    """Records under way that are looked at together: receipts, or items of the spool, or a block of it."""
+class Group(list[Receipt | Item | Sent]):
+    """Records under way that are looked at together: what went straight to the broker, items of the spool, or a block of it."""
 
     def __init__(
         self, desk: Reported, of: Iterable[Receipt | Item] = (), spooled: bool = False, after: Position | None = None
@@ -73,6 +73,25 @@ class Group(list[Receipt | Item]):
         """Tell how many they are."""
         return self.block.records if self.block is not None else len(self)
 
+    def kept(self, place: int) -> Receipt | Item | Sent:
+        """Give what is kept of a record."""
+        return self[place]
+
+    def receipt(self, place: int) -> Receipt:
+        """Give the receipt of a record that went straight to the broker; make it where none is kept. Hold the lock."""
+        kept = self[place]
+        if isinstance(kept, Receipt):
+            return kept
+        assert not isinstance(kept, Item), "records of the spool have no receipts"
+        made = self[place] = Receipt()
+        made.company, (made.topic, made.key, made.value) = self, kept
+        return made
+
+    @property
+    def items(self) -> list[Item]:
+        """Give the records of the spool."""
+        return [one for one in self if isinstance(one, Item)]
+
     @property
     def alone(self) -> bool:
         """Tell whether it is one record by itself, because of a refusal."""
@@ -94,12 +113,15 @@ class Group(list[Receipt | Item]):
         """Tell whether the broker has all of it."""
         return self._tail is not None and self._tail() is None and not self.failed and not self.unsent
 
+    def _apart(self) -> Sequence[Receipt | Item]:
+        return [one if isinstance(one, Item) else self.receipt(place) for place, one in enumerate(self)]
+
     def left(self) -> "list[tuple[Receipt | Item, str | None]]":
-        """Give what did not arrive, in order, and why it never will, where that is so.
+        """Give what did not arrive, in order, and why it never will, where that is so. Hold the lock, unless all of it is the spool's.
 
         What was not reported on counts as not arrived: it is sent again, at worst twice.
         """
-        records: Sequence[Receipt | Item] = self.block.items() if self.block is not None else self
+        records = self.block.items() if self.block is not None else self._apart()
         sent = len(records) - self.unsent
         why: dict[Content, list[str | None]] = {}
         for content, reason in self.failed:

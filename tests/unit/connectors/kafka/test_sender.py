@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from connectors.kafka.draining import MISSING_MS
 from connectors.kafka.outbox import AWAY, DIRECT
-from connectors.kafka.receipts import WAITING, BadPartition, Receipt, Refused, UnknownTopic
+from connectors.kafka.receipts import WAITING, BadPartition, Receipt, Refused, Straight, UnknownTopic
 from connectors.kafka.sender import AT_START_MS, STALL_MS, Sender
 from connectors.kafka.spool import Spool
 from connectors.kafka.spool_tail import SpoolFull
@@ -144,12 +144,31 @@ class World:
 
     def publish(self, value: int | bytes, key: str = "k", topic: str = "t", partition: int | None = None) -> Receipt:
         """Publish as the publisher does: straight when that is open, else let it wait."""
-        receipt = self.sender.receipt(topic, key, value if isinstance(value, bytes) else b"%d" % value)
+        raw = value if isinstance(value, bytes) else b"%d" % value
+        if partition is None and (straight := self._straight(topic, key, raw)) is not None:
+            self.receipts.append(straight)
+            return straight
+        receipt = self.sender.receipt(topic, key, raw)
         receipt.partition = partition
         with self.sender.lock:
             if not (self.sender.open and topic in self.sender.lanes and self.sender.send(receipt)):
                 self.sender.keep(receipt)
         self.receipts.append(receipt)
+        return receipt
+
+    def _straight(self, topic: str, key: str, value: bytes) -> Receipt | None:
+        sender = self.sender
+        with sender.lock:
+            try:
+                sender.link.produce(topic, value, key, sender.open[topic][key], sender.tail)
+            except (KeyError, BufferError, KafkaException):
+                return None
+            receipt, group = Straight(), sender.group
+            receipt.company, receipt.place = group, len(group)
+            group.append((topic, key, value))
+            sender.left -= 1 + (len(value) >> 10)
+            if sender.left <= 0:
+                sender.close_group()
         return receipt
 
     def turn(self, ms: int = 10) -> None:
