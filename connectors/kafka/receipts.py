@@ -119,7 +119,8 @@ class Receipt:
     @property
     def state(self) -> int:
         """Tell how it stands."""
-        return self.own or self.company.state
+        company = self.company.state  # first: an end of its own is noted before its company's
+        return self.own or company
 
     @property
     def problem(self) -> Exception | None:
@@ -172,7 +173,7 @@ class Straight(Receipt):
     @property
     def state(self) -> int:
         """Tell how it stands."""
-        company = self.company.state  # first: a receipt of its own is made before its company is settled
+        company = self.company.state  # first, as above
         kept = self.company.kept(self.place)
         return kept.state if isinstance(kept, Receipt) else company
 

@@ -79,15 +79,7 @@ class BatchedConsumer(driver.Consumer):
         self.polls += 1
         if self.should_stop or not self.flow_active or not records:
             return  # what came meanwhile is dropped: flow is resumed after every partition has been sent to where it goes on
-        ended = generation != self.app.consumer_generation_id
-        if ended or self._seeking or self._seeks != seeks:
-            # Fetched from where the partitions stood before they were sent to where they go on, or from both sides of that. Changelogs are
-            # sent there before flow is resumed, and Faust's recovery waits for each of their records.
-            records = {tp: fetched for tp, fetched in records.items() if self._is_changelog_tp(tp)}
-            if self._seeking:
-                self._dropped = True
-            elif self._seeks != seeks:
-                await self._seek_all()
+        records = await self._sound(records, generation, seeks)
         for tp, fetched in records.items():
             if not self._flows():
                 return
@@ -96,9 +88,25 @@ class BatchedConsumer(driver.Consumer):
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if self._is_changelog_tp(tp):
                 for record in fetched:
+                    if not self._flows():
+                        return  # what is left is read again: a record further on would be taken for all before it
                     yield tp, self._to_message(tp, record)
             elif generation == self.app.consumer_generation_id:
                 yield tp, self._batch(tp, fetched, generation)
+
+    async def _sound(self, records: Mapping[TP, list[Any]], generation: int, seeks: int) -> Mapping[TP, list[Any]]:
+        """Leave out what was fetched from where the partitions stood before they were sent to where they go on, or from both sides of that.
+
+        Changelogs are sent there before flow is resumed, and Faust's recovery waits for each of their records.
+        """
+        ended = generation != self.app.consumer_generation_id
+        if not ended and not self._seeking and self._seeks == seeks:
+            return records
+        if self._seeking:
+            self._dropped = True
+        elif self._seeks != seeks:
+            await self._seek_all()
+        return {tp: fetched for tp, fetched in records.items() if self._is_changelog_tp(tp)}
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Hand over what is fetched, as Faust does it, with one task for a message and not five.

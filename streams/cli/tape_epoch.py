@@ -214,8 +214,7 @@ def _given_again(where: KafkaSettings, reader: LogReader, last: Mapping[int, Las
     for place in _places((CONTROL,), len(last)):
         low, high = reader.bounds(*place)
         for record in reader.between(*place, low, min(committed.get(place, 0), high)):
-            account = _allowed_less(codec, record.value or b"")
-            if any(last[one].state.sources.get(place, -1) < record.offset for one in _tapes_of(account, len(last))):
+            if unshown(_allowed_less(codec, record.value or b""), place, record.offset, last):
                 lane.sent += 1
                 log.append(*place, record.key, record.value, None, lane.done)
     if log.flush(WRITE_S_MAX) or lane.failure is not None or lane.under_way:
@@ -233,11 +232,13 @@ def _allowed_less(codec: Codec, raw: bytes) -> str:
     return str(control.account) if less else ""
 
 
-def _tapes_of(account: str, partitions: int) -> Iterable[int]:
-    """Tell to which tape partitions a command to an account goes; to none where there is no account."""
+def unshown(account: str, place: Place, offset: int, last: Mapping[int, Last]) -> bool:
+    """Tell whether a command to an account is missing in any snapshot it concerns; one to no account concerns none."""
     if account == EVERY_ACCOUNT:
-        return range(partitions)
-    return (partition_of(account.encode(), partitions),) if account else ()
+        concerned: Iterable[int] = last
+    else:
+        concerned = (partition_of(account.encode(), len(last)),) if account else ()
+    return any(last[partition].state.sources.get(place, -1) < offset for partition in concerned)
 
 
 SAID_OF_TRADES = ("order-events", "fills", "account-events")

@@ -44,7 +44,7 @@ class Points:
 
     def pass_over(self) -> None:
         """Hear that none was taken: the one before is still under way."""
-        self._owed, self._taken_s = True, float("-inf")
+        self._owed, self._taken_s = self._clock is not None, float("-inf")
 
     def made_up(self) -> bool:
         """Tell whether one that was passed over is to be taken now that there is time for it. It is told once."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.kafka.publisher import Outgoing, Publisher
-from connectors.kafka.receipts import UnknownTopic
+from connectors.kafka.receipts import IN_SPOOL, WAITING, UnknownTopic
 from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.system_clock import SystemClock
 
@@ -84,3 +84,32 @@ def test_one_by_one_and_together_give_the_same(publisher: Publisher, link: Takin
 def test_a_receipt_of_a_slow_caller_is_settled_without_waiting_for_a_full_group(publisher: Publisher) -> None:
     assert publisher.publish("t", "k", b"0").wait(WAIT_S_MAX).acknowledged
     assert publisher.acknowledged == 1
+
+
+class Holding(Taking):
+    """A link to a broker that acknowledges nothing, and goes away when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[object] = []
+        self.away = False
+
+    def _produce(self, topic: str, value: bytes, key: str, partition: int, _call: object, **_more: object) -> None:
+        super()._produce(topic, value, key, partition, _call)
+        self.held.append(_call)
+
+    def topics(self) -> Mapping[str, int] | None:  # type: ignore[override]  # Taking's is never away
+        return None if self.away else {"t": 4}
+
+
+def test_flush_tells_how_much_is_not_settled_and_waits_for_what_goes_by_the_disk(tmp_path: Path) -> None:
+    link = Holding()
+    with Publisher(KafkaSettings(), tmp_path, clock=SystemClock(), new_link=lambda: link) as publisher:
+        assert publisher.drain(WAIT_S_MAX) == 0
+        receipts = [publisher.publish("t", "k", b"%d" % number) for number in range(600)]
+        assert publisher.flush(0) == 600
+        assert {receipt.state for receipt in receipts} == {WAITING}
+        link.away, link.fatal = True, "it is gone"
+        assert publisher.flush(WAIT_S_MAX) == 0
+        assert {receipt.state for receipt in receipts} == {IN_SPOOL}
+        assert publisher.health().spooled == 600

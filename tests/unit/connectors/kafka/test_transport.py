@@ -123,12 +123,25 @@ def test_messages_are_handed_over_in_order_and_those_read_before_are_not() -> No
     asyncio.run(run())
 
 
+class Waiting:
+    """Takes the first so many messages at once, and waits for ever with the others."""
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once, self.waits = at_once, asyncio.Event()
+
+    async def take(self, offset: int) -> None:
+        if offset >= self.at_once:
+            self.waits.set()
+            await asyncio.Event().wait()
+
+
 def test_a_message_that_has_to_wait_is_let_go_of_when_flow_is_suspended() -> None:
     async def run() -> None:
-        handing = Handing([0, 1, 2], lambda offset: asyncio.Event().wait() if offset else at_once(offset))  # type: ignore[arg-type,return-value]
+        waiting = Waiting(1)
+        handing = Handing([0, 1, 2], waiting.take)
         draining = asyncio.ensure_future(handing.drain())
-        done, _ = await asyncio.wait([draining], timeout=0.05)
-        assert (done, handing.taken, handing.read) == (set(), [0], 0)
+        await asyncio.wait_for(waiting.waits.wait(), WAIT_S_MAX)
+        assert (draining.done(), handing.taken, handing.read) == (False, [0], 0)
         handing.suspended.set()
         await asyncio.wait_for(draining, WAIT_S_MAX)
         assert (handing.taken, handing.abandoned) == ([0], [1, 2])
@@ -152,13 +165,37 @@ def test_what_goes_wrong_while_a_message_is_taken_is_told() -> None:
 @pytest.mark.parametrize("leaving", [True, False])
 def test_a_drain_that_is_cancelled_ends_quietly_where_the_worker_leaves(leaving: bool) -> None:
     async def run() -> None:
-        handing = Handing([0], lambda _: asyncio.Event().wait())  # type: ignore[arg-type,return-value]
+        waiting = Waiting(0)
+        handing = Handing([0], waiting.take)
         handing.app.should_stop = leaving
         draining = asyncio.ensure_future(handing.drain())
-        await asyncio.wait([draining], timeout=0.05)
+        await asyncio.wait_for(waiting.waits.wait(), WAIT_S_MAX)
         draining.cancel()
         await asyncio.wait([draining], timeout=WAIT_S_MAX)
         assert draining.cancelled() is not leaving
         assert handing.abandoned == [0]
+
+    asyncio.run(run())
+
+
+def test_changelog_records_left_of_a_fetch_are_not_given_once_flow_is_stopped() -> None:
+    async def run() -> None:
+        consumer = BatchedConsumer.__new__(BatchedConsumer)
+        records = [SimpleNamespace(offset=offset) for offset in range(5)]
+
+        async def fetched(_: float) -> tuple[Any, Any]:
+            return {HELD_UP: records}, None
+
+        monitor = SimpleNamespace(track_tp_end_offset=lambda *_: None)
+        vars(consumer).update(
+            app=SimpleNamespace(consumer_generation_id=1, monitor=monitor), _seeking=0, _seeks=0, _dropped=False, flow_active=True,
+            _wait_next_records=fetched, _is_changelog_tp=lambda _: True, highwater=lambda _: 5, _to_message=lambda _, record: record,
+            _stopped=asyncio.Event(), _crashed=asyncio.Event(),
+        )  # fmt: skip
+        given = []
+        async for _, message in consumer.getmany(1.0):
+            given.append(message.offset)
+            vars(consumer)["flow_active"] = len(given) < 2
+        assert given == [0, 1]
 
     asyncio.run(run())
