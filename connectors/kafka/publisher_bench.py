@@ -9,6 +9,7 @@ Leaves to others: the broker and its topic (four partitions), how the rows are s
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -27,6 +28,7 @@ TOGETHER = 1_000
 LOOKS_MAX, LOOK_S = 100, 0.1
 WAIT_S_MAX = 300.0
 
+Found = TypeVar("Found")
 Row = tuple[str, float, str, float | None]
 
 
@@ -103,11 +105,7 @@ class Gate(KafkaLink):
     def warm(self, topic: str) -> None:
         """Send a record, and wait until it has arrived and the broker has told what topics there are."""
         _warm(self._producer, topic)
-        for _ in range(LOOKS_MAX):
-            if super().topics() is not None:
-                return
-            self._producer.poll(LOOK_S)
-        raise LookupError("the broker does not tell of its topics")
+        _told(super().topics, self._producer, "its topics")
 
     def topics(self) -> Mapping[str, int] | None:
         """Give what the broker answered, once it may."""
@@ -133,12 +131,13 @@ class Work:
 
     def _partitions(self, producer: Producer) -> int:
         """Count the topic's partitions; a broker takes a moment to tell of a topic that has just been made."""
-        for _ in range(LOOKS_MAX):
-            found = producer.list_topics(self._topic, timeout=WAIT_S_MAX).topics[self._topic].partitions
-            if found:
-                return len(found)
-            producer.poll(LOOK_S)
-        raise LookupError(f"the broker does not tell of {self._topic}")
+        return len(
+            _told(
+                lambda: producer.list_topics(self._topic, timeout=WAIT_S_MAX).topics[self._topic].partitions,
+                producer,
+                self._topic,
+            )
+        )
 
     def bare(self) -> float:
         """Send with librdkafka alone, counting what was acknowledged."""
@@ -207,6 +206,15 @@ class Work:
         if acknowledged < self._records:
             raise NotDone(f"{acknowledged:,} of {self._records:,} records were acknowledged")
         return acknowledged / took_s
+
+
+def _told(look: Callable[[], Found | None], producer: Producer, what: str) -> Found:
+    """Look until the broker has told of something."""
+    for _ in range(LOOKS_MAX):
+        if found := look():
+            return found
+        producer.poll(LOOK_S)
+    raise LookupError(f"the broker does not tell of {what}")
 
 
 def _warm(producer: Producer, topic: str) -> None:

@@ -85,7 +85,7 @@ class Company(Protocol):
     def desk(self) -> Desk:
         """Give who settles it."""
 
-    def kept(self, place: int) -> object:
+    def __getitem__(self, place: int, /) -> object:
         """Give what is kept of the record at a place: a receipt, or what was sent."""
 
     def receipt(self, place: int) -> "Receipt":
@@ -174,13 +174,13 @@ class Straight(Receipt):
     def state(self) -> int:
         """Tell how it stands."""
         company = self.company.state  # first, as above
-        kept = self.company.kept(self.place)
+        kept = self.company[self.place]
         return kept.state if isinstance(kept, Receipt) else company
 
     @property
     def problem(self) -> Exception | None:
         """Tell what went wrong."""
-        kept = self.company.kept(self.place)
+        kept = self.company[self.place]
         return kept.problem if isinstance(kept, Receipt) else None
 
     def kept(self) -> Receipt:
@@ -195,7 +195,7 @@ class Straight(Receipt):
         """Give topic, key or value."""
         if name not in SENT:
             raise AttributeError(name)
-        kept = self.company.kept(self.place)
+        kept = self.company[self.place]
         return kept[SENT.index(name)] if isinstance(kept, tuple) else getattr(kept, name)
 
 

@@ -73,10 +73,6 @@ class Group(list[Receipt | Item | Sent]):
         """Tell how many they are."""
         return self.block.records if self.block is not None else len(self)
 
-    def kept(self, place: int) -> Receipt | Item | Sent:
-        """Give what is kept of a record."""
-        return self[place]
-
     def receipt(self, place: int) -> Receipt:
         """Give the receipt of a record that went straight to the broker; make it where none is kept. Hold the lock."""
         kept = self[place]

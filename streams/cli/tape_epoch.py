@@ -40,6 +40,9 @@ SEQUENCER_GROUP, DESK_GROUP = "qts-sequencer", "qts-desk"
 ASK_S = 10.0
 WRITE_S_MAX = 60.0
 
+Record = tuple[Place, bytes | None, bytes | None]
+"""Where to, key and value."""
+
 
 class Last(NamedTuple):
     """Where the old epoch has come to on a partition."""
@@ -129,9 +132,10 @@ def _begin(
     _make(cluster, WantedTopic(tape, known.partitions, wanted.settings))
     found = _usable(cluster, [*names, tape], known.partitions)
     kept = {name for name in names if found[name] == known.topics[name]}
-    moves = _moves(where, reader, known.partitions, kept) | _rewound(where, reader, last, kept)
+    committed = Groups(where).committed(SEQUENCER_GROUP)
+    moves = _moves(committed, reader, known.partitions, kept) | _rewound(committed, reader, last, kept)
     _write_snapshots(where, reader, {number: carried_over(one.state, epoch, kept) for number, one in last.items()}, schemas)
-    again = _given_again(where, reader, last, schemas) if CONTROL in kept else 0
+    again = _given_again(where, committed, reader, last, schemas) if CONTROL in kept else 0
     identity = TapeIdentity(epoch, known.partitions, tape, found, DESK_VERSION)
     write_identity(where, identity)
     # Last: until now the old epoch stands, and would go on in silence over what was deleted unread.
@@ -162,23 +166,19 @@ def _make(cluster: Cluster, topic: WantedTopic) -> None:
 
 def _write_snapshots(where: KafkaSettings, reader: LogReader, states: Mapping[int, State], schemas: Registry) -> None:
     """Write the first snapshots of the epoch, over what a try that broke off may have left, and read them back."""
-    log, lane, codec = KafkaLog(where, "qts-new-epoch"), Lane(), Codec(schemas)
+    codec, records = Codec(schemas), list[Record]()
     for partition, state in states.items():
         chunks = cut(partition, SnapshotPlace(state.epoch, state.offset), SnapshotWriter(codec).write(state))
         left = [key for key in stored_chunks(reader, partition) if (named := parse_key(key)) and named[1].epoch == state.epoch]
-        for key, value in (*((key, None) for key in left), *chunks):
-            lane.sent += 1
-            log.append(CHANGELOG, partition, key, value, None, lane.done)
-    if log.flush(WRITE_S_MAX) or lane.failure is not None or lane.under_way:
-        raise Unavailable(f"the snapshots of the new epoch could not be written: {lane.failure or 'no answer'}")
+        records += [((CHANGELOG, partition), key, value) for key, value in (*((key, None) for key in left), *chunks)]
+    _write(where, records, "the snapshots of the new epoch could not be written")
     for partition, state in states.items():
         if newest(stored_chunks(reader, partition).items(), partition, state.epoch, codec, []) is None:
             raise Unavailable(f"the snapshot of tape partition {partition} cannot be read back: the old epoch still stands")
 
 
-def _moves(where: KafkaSettings, reader: LogReader, partitions: int, kept: Collection[str]) -> dict[Place, int]:
+def _moves(committed: Mapping[Place, int], reader: LogReader, partitions: int, kept: Collection[str]) -> dict[Place, int]:
     """Find where the sequencer has to go on elsewhere: at the first record of what was made anew, or of what is left."""
-    committed = Groups(where).committed(SEQUENCER_GROUP)
     moves: dict[Place, int] = {}
     for topic, partition in _places((*(topic.name for topic in INPUTS), "portfolio"), partitions):
         offset = committed.get((topic, partition))
@@ -188,13 +188,14 @@ def _moves(where: KafkaSettings, reader: LogReader, partitions: int, kept: Colle
     return moves
 
 
-def _rewound(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], kept: Collection[str]) -> dict[Place, int]:
+def _rewound(
+    committed: Mapping[Place, int], reader: LogReader, last: Mapping[int, Last], kept: Collection[str]
+) -> dict[Place, int]:
     """Have what the exchange and the books said read again from where the last snapshots stand.
 
     What of it was on the old tape beyond them may be lost with it; what is read twice is dropped. Signals and commands are not read again: an
     order that went out for one of them would go out once more, under another id. (Only a stop may close positions twice: that reduces.)
     """
-    committed = Groups(where).committed(SEQUENCER_GROUP)
     moves: dict[Place, int] = {}
     for place in _places([topic for topic in SAID_OF_TRADES if topic in kept], len(last)):
         known = [one.state.sources[place] + 1 for one in last.values() if place in one.state.sources]
@@ -204,22 +205,31 @@ def _rewound(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], 
     return moves
 
 
-def _given_again(where: KafkaSettings, reader: LogReader, last: Mapping[int, Last], schemas: Registry) -> int:
+def _given_again(
+    where: KafkaSettings, committed: Mapping[Place, int], reader: LogReader, last: Mapping[int, Last], schemas: Registry
+) -> int:
     """Give commands again that allow less, where the snapshots do not show them: a stop that was lost with the old tape must not be forgotten.
 
     What allows more, or orders something, is left to whoever gave it. Tells how many were given again.
     """
-    log, lane, codec = KafkaLog(where, "qts-new-epoch"), Lane(), Codec(schemas)
-    committed = Groups(where).committed(SEQUENCER_GROUP)
+    codec, again = Codec(schemas), list[Record]()
     for place in _places((CONTROL,), len(last)):
         low, high = reader.bounds(*place)
         for record in reader.between(*place, low, min(committed.get(place, 0), high)):
             if unshown(_allowed_less(codec, record.value or b""), place, record.offset, last):
-                lane.sent += 1
-                log.append(*place, record.key, record.value, None, lane.done)
+                again.append((place, record.key, record.value))
+    _write(where, again, "commands could not be given again")
+    return len(again)
+
+
+def _write(where: KafkaSettings, records: Iterable[Record], failed: str) -> None:
+    """Write records down and wait until they are durable."""
+    log, lane = KafkaLog(where, "qts-new-epoch"), Lane()
+    for place, key, value in records:
+        lane.sent += 1
+        log.append(*place, key, value, None, lane.done)
     if log.flush(WRITE_S_MAX) or lane.failure is not None or lane.under_way:
-        raise Unavailable(f"commands could not be given again: {lane.failure or 'no answer'}; the old epoch still stands")
-    return lane.sent
+        raise Unavailable(f"{failed}: {lane.failure or 'no answer'}; the old epoch still stands")
 
 
 def _allowed_less(codec: Codec, raw: bytes) -> str:

@@ -28,23 +28,19 @@ class Points:
         self._taken_s = float("-inf")
         self._owed = False
 
-    def due(self, body: Body, fate: Fate, offset: int) -> bool:
-        """Tell whether a snapshot is to be taken at this record."""
+    def due(self, body: Body, fate: Fate, offset: int, busy: bool) -> bool:
+        """Tell whether a snapshot is to be taken at this record; none is while the one before is still under way."""
         if type(body) is Tick:
             due = fate is Fate.APPLIED and (body.second - self._partition) % SNAPSHOT_EVERY_S == 0
         else:
             due = offset % self._every_offsets == 0 and offset > 0
-        if due and self._clock is not None:
-            now_s = self._clock()
-            self._owed = now_s - self._taken_s < PAUSE_S
-            if self._owed:
-                return False
+        if not due or self._clock is None:
+            return due and not busy
+        now_s = self._clock()
+        self._owed = busy or now_s - self._taken_s < PAUSE_S
+        if not self._owed:
             self._taken_s = now_s
-        return due
-
-    def pass_over(self) -> None:
-        """Hear that none was taken: the one before is still under way."""
-        self._owed, self._taken_s = self._clock is not None, float("-inf")
+        return not self._owed
 
     def made_up(self) -> bool:
         """Tell whether one that was passed over is to be taken now that there is time for it. It is told once."""

@@ -77,9 +77,9 @@ class Sequencer:
         self._watch, self._record = watcher, record
         self._lanes = tuple(Lane() for _ in range(tape.partitions))
         self._all = range(tape.partitions)
+        self._owned: frozenset[Source] = frozenset()
         self._batches: dict[Source, deque[_Batch]] = {}
-        self._open: dict[Source, deque[_Batch]] = {}
-        """Those that have any."""
+        """What is not acknowledged yet, by source, the oldest first."""
         self._marks: dict[int, Conflation] = {}
         self._ticking: dict[int, int] = {}
         self._late_ms = tuple(partition * 1_000 // tape.partitions for partition in self._all)
@@ -95,12 +95,12 @@ class Sequencer:
     @property
     def settled(self) -> bool:
         """Tell whether everything taken is on the tape."""
-        return not self._open and not any(lane.under_way for lane in self._lanes)
+        return not self._batches and not any(lane.under_way for lane in self._lanes)
 
     def own(self, sources: Iterable[tuple[Source, int]]) -> None:
         """Take over source partitions, each with the offset its next new record will get. What was under way for others is forgotten."""
         owned = dict(sources)
-        self._batches, self._open = {source: deque() for source in owned}, {}
+        self._owned, self._batches = frozenset(owned), {}
         self._marks = {
             partition: Conflation(self._inputs.merge, end) for (topic, partition), end in owned.items() if topic == MARKS
         }
@@ -108,11 +108,11 @@ class Sequencer:
 
     def forward(self, topic: str, partition: int, records: Sequence[RecordIn], acknowledge: Callable[[], None]) -> None:
         """Put the records of one fetch on the tape, in their order."""
-        waiting = self._batches.get((topic, partition))
-        if waiting is None or not records:
+        source = topic, partition
+        if source not in self._owned or not records:
             return  # the partition has gone to somebody else, who reads it from where this one was acknowledged
+        waiting = self._batches.setdefault(source, deque())
         waiting.append(_Batch(records[-1].offset, acknowledge))
-        self._open[topic, partition] = waiting
         if topic == MARKS:
             self._forward_marks(partition, self._marks[partition].add(records, self._clock_ms()))
             return
@@ -150,12 +150,12 @@ class Sequencer:
         for partition, conflation in self._marks.items():
             if conflation.holds:
                 self._forward_marks(partition, conflation.due(now_ms))
-        for source, waiting in tuple(self._open.items()):
+        for source, waiting in tuple(self._batches.items()):
             while waiting and waiting[0].wanted is not None and reached(self._lanes, waiting[0].wanted):
                 self._watch.at(Step.FORWARD_ACKNOWLEDGED)
                 waiting.popleft().acknowledge()
             if not waiting:
-                del self._open[source]
+                del self._batches[source]
 
     def check(self) -> None:
         """Say so if anything could not be forwarded."""
@@ -169,7 +169,7 @@ class Sequencer:
             self._append_all(key, self._wrapping.wrap(now_ms, MARKS, partition, offset, value))
         if not self._marks[partition].holds:
             now_wanted = targets(self._lanes)
-            for batch in self._batches[MARKS, partition]:
+            for batch in self._batches.get((MARKS, partition), ()):
                 if batch.wanted is None:
                     batch.wanted = now_wanted
 

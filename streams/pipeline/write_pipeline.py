@@ -221,13 +221,8 @@ class WritePipeline:
             self._flood.good()
         if outcome.outputs:
             self._send(outcome.outputs, offset, record.key)
-        if self.reign_over:
+        if self.reign_over or self._points.due(event.body, fate, offset, self._pending is not None):
             self._point(raw)
-        elif self._points.due(event.body, fate, offset):
-            if self._pending is None:
-                self._point(raw)
-            else:
-                self._points.pass_over()
 
     def _send(self, said: Sequence[Output], offset: int, source_key: bytes | None) -> None:
         epoch = self.state.epoch

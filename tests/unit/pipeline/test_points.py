@@ -15,22 +15,22 @@ class Catching:
         self.now_s = 50.0
         self.points = Points(partition, EVERY_OFFSETS, lambda: self.now_s)
 
-    def tick(self, second: int) -> bool:
-        return self.points.due(Tick(second), Fate.APPLIED, 1)
+    def tick(self, second: int, busy: bool = False) -> bool:
+        return self.points.due(Tick(second), Fate.APPLIED, 1, busy)
 
 
 def test_points_are_every_tenth_tick_each_partition_at_another_and_every_so_many_offsets() -> None:
     for partition in range(3):
         points = Points(partition, EVERY_OFFSETS, None)
-        assert [second for second in range(40) if points.due(Tick(second), Fate.APPLIED, 1)] == [
+        assert [second for second in range(40) if points.due(Tick(second), Fate.APPLIED, 1, busy=False)] == [
             partition + SNAPSHOT_EVERY_S * number for number in range(4)
         ]
-        assert [offset for offset in range(250) if points.due(OTHER, Fate.DEAD_LETTER, offset)] == [100, 200]
+        assert [offset for offset in range(250) if points.due(OTHER, Fate.DEAD_LETTER, offset, busy=False)] == [100, 200]
         assert not points.made_up()
 
 
 def test_a_tick_that_counted_for_nothing_is_no_point() -> None:
-    assert not Points(0, EVERY_OFFSETS, None).due(Tick(10), Fate.DUPLICATE, 1)
+    assert not Points(0, EVERY_OFFSETS, None).due(Tick(10), Fate.DUPLICATE, 1, busy=False)
 
 
 def test_points_that_come_too_soon_are_passed_over_and_one_makes_up_for_them() -> None:
@@ -68,11 +68,17 @@ def test_a_point_at_which_the_one_before_was_still_under_way_is_made_up_for() ->
     catching = Catching()
     assert catching.tick(0)
     catching.now_s += PAUSE_S
-    assert catching.tick(10)
-    catching.points.pass_over()
+    assert not catching.tick(10, busy=True)
     assert catching.tick(20), "none was taken, so none need be waited for"
-    catching.points.pass_over()
+    catching.now_s += PAUSE_S
+    assert not catching.tick(30, busy=True)
     assert catching.points.made_up()
+
+
+def test_without_a_clock_a_point_met_while_busy_is_passed_over_for_good() -> None:
+    points = Points(0, EVERY_OFFSETS, None)
+    assert not points.due(Tick(10), Fate.APPLIED, 1, busy=True)
+    assert not points.made_up()
 
 
 def test_the_seconds_before_a_point_are_near_it() -> None:

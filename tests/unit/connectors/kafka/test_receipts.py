@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from connectors.kafka.receipts import AT_BROKER, FAILED, IN_SPOOL, WAITING, Receipt, Refused, Straight
-from tests.unit.connectors.kafka.test_sender import World
+from tests.unit.connectors.kafka.test_sender import Refusal, World
 
 
 @pytest.fixture
@@ -21,12 +21,12 @@ def test_a_record_that_arrives_is_acknowledged_and_nothing_was_made_for_it(world
     assert isinstance(receipt, Straight)
     assert (receipt.state, receipt.problem) == (WAITING, None)
     assert (receipt.topic, receipt.key, receipt.value) == ("t", "k", b"1")
-    kept = receipt.company.kept(receipt.place)
+    kept = receipt.company[receipt.place]
     world.settle()
 
     assert (receipt.state, receipt.problem, receipt.wait(0)) == (AT_BROKER, None, receipt)
     assert kept == ("t", "k", b"1")
-    assert receipt.company.kept(receipt.place) is kept
+    assert receipt.company[receipt.place] is kept
 
 
 def test_a_record_that_goes_by_the_spool_is_acknowledged_there(world: World) -> None:
@@ -59,25 +59,12 @@ def test_one_that_was_refused_alone_is_never_taken_for_arrived(world: World) -> 
     group = world.sender.group
     with world.sender.lock:
         world.sender.close_group()
-    world.link.queue[0].call(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), Message())
+    world.link.queue[0].call(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), Refusal("t", "k", b"1"))
     world.link.queue.clear()
     world.sender.trim()
 
     assert group.state == AT_BROKER
     assert receipt.state == FAILED
-
-
-class Message:
-    """What a report tells of a record."""
-
-    def topic(self) -> str:
-        return "t"
-
-    def key(self) -> bytes:
-        return b"k"
-
-    def value(self) -> bytes:
-        return b"1"
 
 
 @pytest.mark.parametrize("away", [False, True])
