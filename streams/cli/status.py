@@ -170,6 +170,6 @@ def _table(seen: list[Seen]) -> Table:
             str(note["name"]), str(note.get("pid") or "-"), "gone" if state == "running" else state, "yes" if said and said.ready else "no",
             "-" if one.partitions is None else str(one.partitions), f"{sum(one.offsets.values()) + len(one.offsets):.0f}" if one.offsets else "-",
             str(sum(one.lag.values())) if one.lag else "-", "-" if one.memory is None else f"{one.memory / MIB:.0f} MiB",
-            str(1 + int(note.get("restarts") or 0)), f"{since:%d %H:%M:%S}",
+            str(note.get("restarts") or 0), f"{since:%d %H:%M:%S}",
         )  # fmt: skip
     return table
