@@ -1,0 +1,1 @@
+"""Exchanges: through ccxt, and one of our own to try everything on."""
