@@ -30,7 +30,9 @@ class Envelope(NamedTuple):
 
 INPUTS: frozenset[type] = frozenset(get_args(messages.Body)) - {messages.Unreadable}
 """What belongs on the tape."""
-_CLASSES: tuple[Any, ...] = (*INPUTS, *get_args(messages.Command), *get_args(outputs.Output), outputs.Check, outputs.PositionView)
+_CLASSES: tuple[Any, ...] = (
+    *INPUTS, messages.Liquidity, *get_args(messages.Command), *get_args(outputs.Output), outputs.Check, outputs.PositionView,
+)  # fmt: skip
 CLASSES: Mapping[str, Any] = {NAMESPACE + kind.__name__: kind for kind in _CLASSES} | {f"{NAMESPACE}TapeEvent": Envelope}
 """The NamedTuple of every record that is a message."""
 

@@ -50,6 +50,9 @@ OUTPUTS = (
 )
 """What the desk says. Equity reports and the trip of the stop over all accounts come back as inputs."""
 
+ASIDE = (Topic("liquidity", "symbol", (messages.Liquidity,)),)
+"""What is said for whoever looks on, and is no input of the desk: what of it the desk decides by is in the marks."""
+
 STAGES = (
     Stage(
         "sequencer",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.desk.snapshot import account_record, load_state, shared_record, sources_record
+from streams.desk.snapshot import account_record, load_state, shared_record, sources_record, volumes_record
 from streams.desk.state import State
 
 ACCOUNT_MEMORY = ("signals_seen", "inputs_seen", "chain", "unshown", "drops")
@@ -20,6 +20,7 @@ def records(state: State) -> dict[str, Any]:
     """Write the whole state down."""
     return {
         "shared": shared_record(state),
+        "volumes": volumes_record(state),
         "accounts": {name: account_record(account) for name, account in sorted(state.accounts.items())},
         "sources": sources_record(state),
     }
@@ -41,4 +42,6 @@ def restored(state: State) -> State:
         "epoch": state.epoch, "partition": state.partition, "partitions": state.partitions, "offset": state.offset,
         "sources": sources_record(state),
     }  # fmt: skip
-    return load_state(marker, shared_record(state), [account_record(account) for account in state.accounts.values()])
+    return load_state(
+        marker, shared_record(state), [account_record(account) for account in state.accounts.values()], volumes_record(state)
+    )

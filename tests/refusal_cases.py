@@ -138,6 +138,7 @@ def _markets() -> dict[str, Callable[[], Rig]]:
         "MARK_STALE": _told(_then(_later(5_001), Rig.signal)),
         "FUNDING_COST": _told(_then(lambda rig: rig.mark("BTCUSDT", "100", funding_rate="0.0004"), Rig.signal)),
         "SPREAD_WIDE": _told(_then(lambda rig: rig.mark("BTCUSDT", "100", ask="100.2"), Rig.signal)),
+        "VOLUME_LOW": _told(Rig.signal, market={"volume_24h_usd_min": "1000000"}),
         "DEPTH_THIN": _told(_then(lambda rig: rig.mark("BTCUSDT", "100", depth="1000"), Rig.signal)),
         "PRICE_COLLAR": _told(Rig.signal, market={"collar_pct_max": "0.005"}),
         "PRICE_BAND": _told(_then(lambda rig: rig.instrument("BTCUSDT", price_up_ratio=dec("1.00005")), Rig.signal)),

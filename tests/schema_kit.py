@@ -26,7 +26,7 @@ INPUT_NAMES = sorted(name for name, kind in MESSAGE_KINDS.items() if kind in INP
 
 MARK = Mark(
     "m-1", "BTCUSDT", Decimal("64123.1"), Decimal("64123.5"), Decimal(64120), Decimal(64123), Decimal("64123.2"), Decimal("1234567.5"),
-    Decimal("-0.0001"), 1_700_000_000_000,
+    Decimal("-0.0001"), 1_700_000_000_000, Decimal("9876543210.25"),
 )  # fmt: skip
 SIGNAL = Signal(
     "s-1", "acc-1", "BTCUSDT", "LONG", Decimal("0.6"), {"lstm": 0.7, "trees": 0.5}, Decimal("0.5"), "engine", False, "TREND", Decimal("120.5"),

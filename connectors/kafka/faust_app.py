@@ -10,6 +10,7 @@ from faust.types import AppT, TransportT
 from faust.types.auth import CredentialsT
 from yarl import URL
 
+from connectors.kafka.lease import Lease
 from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.transport import BatchedTransport, Positions
 
@@ -65,6 +66,8 @@ class BatchedApp(faust.App):
 
     positions_from: Positions | None = None
     """Who knows where partitions go on, for those that do not go on where the group committed."""
+    lease: Lease | None = None
+    """Kept for a role that may act only while its partitions are certainly its own."""
     fetch_wait_ms = FETCH_WAIT_MS
 
     def _new_transport(self) -> TransportT:

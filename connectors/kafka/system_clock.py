@@ -16,3 +16,8 @@ class SystemClock:
     def ticking_ms(self) -> int:
         """Give a time that never goes back."""
         return time.monotonic_ns() // 1_000_000
+
+
+def boottime_s() -> float:
+    """Give the seconds since this machine was started, those in which it was suspended too: what was promised for a while is over by then."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -14,6 +14,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
+from connectors.kafka.lease import Lease, watch
+
 POLL_S = 1.0
 """How long to wait for records before the watchdog is shown that all is well."""
 
@@ -26,7 +28,14 @@ class Positions(Protocol):
 
 
 class FetchingThread(driver.AIOKafkaConsumerThread):
-    """Faust's thread around aiokafka, with a say in how long a broker may wait before it answers that there is nothing."""
+    """Faust's thread around aiokafka: with a say in how long a broker may wait before it answers that there is nothing, and with a lease."""
+
+    async def on_start(self) -> None:
+        """Have the lease kept from before the group is joined."""
+        await super().on_start()
+        lease: Lease | None = getattr(self.app, "lease")  # noqa: B009 - the app's class is ours, and imports this module
+        if lease is not None and self._consumer is not None:
+            watch(self._consumer._coordinator, lease)  # noqa: SLF001 - aiokafka tells nobody when it was heard of
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from connectors.kafka.identity import TOPIC as IDENTITY
 from connectors.kafka.topic_rules import WantedTopic
-from streams.flow import INPUTS, OUTPUTS, TAPE
+from streams.flow import ASIDE, INPUTS, OUTPUTS, TAPE
 from streams.pipeline.views import CHANGELOGS as VIEWS
 from streams.pipeline.write_pipeline import CHANGELOG as DESK
 
@@ -20,10 +20,11 @@ PARTITIONS_MAX = 1_000
 DAY_MS = 24 * 3_600_000
 
 RETENTION_DAYS: Mapping[str, int] = {
-    "signals": 30, "marks": 7, "order-events": 90, "fills": 90, "account-events": 90, "orders": 90, "dead-letters": 90,
+    "signals": 30, "marks": 7, "liquidity": 30, "order-events": 90, "fills": 90, "account-events": 90, "orders": 90, "dead-letters": 90,
     "control": 400, "tape": 90, "decisions": 400,
 }  # fmt: skip
-"""What is on the tape too is kept for looking things up: a month of signals, a week of marks. What the exchange said is kept a quarter, for
+"""What is on the tape too is kept for looking things up: a month of signals, a week of marks. Liquidity is said
+every ten seconds, and a month of it shows what is usual. What the exchange said is kept a quarter, for
 reconciliation, and so are dead letters, which somebody has to redrive, and the tape: workers need it since the last snapshot, minutes ago,
 and an audit exports it. Executors read all of `control` at their start, and a year's report needs the decisions: both outlive a year."""
 
@@ -54,7 +55,7 @@ _COMPACTED: Mapping[str, Mapping[str, str]] = {
 def catalogue(partitions: int = DEFAULT_PARTITIONS) -> tuple[WantedTopic, ...]:
     """Give every topic, each once, in the order of the flow."""
     inputs = {topic.name for topic in INPUTS}
-    flow = {topic.name: topic.cleanup for topic in (*INPUTS, TAPE, *OUTPUTS)}
+    flow = {topic.name: topic.cleanup for topic in (*INPUTS, TAPE, *OUTPUTS, *ASIDE)}
     ours = [WantedTopic(name, partitions, _settings(name, cleanup, name in inputs)) for name, cleanup in flow.items()]
     changelogs = [WantedTopic(name, partitions, _settings(name, "compact", False)) for name in (DESK, *VIEWS.values())]
     return (*ours, *changelogs, WantedTopic(IDENTITY, 1, _settings(IDENTITY, "compact", False)))

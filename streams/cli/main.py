@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": Entry("streams.cli.demo", "Run everything here, on a made-up market, and watch it live."),
     "day": Entry("streams.cli.day", "Run a generated day through the desk alone and watch it live."),
     "kafka": Entry("streams.cli.kafka", "Run a real Kafka on this machine."),
+    "exchange": Entry("streams.cli.exchange", "Run a simulated exchange on this machine."),
     "topics": Entry("streams.cli.topics", "Make the topics, and check that they may hold money."),
     "test": Entry("streams.cli.test", "Run the checks and the tests."),
     "up": Entry("streams.cli.up", "Start the workers of a deployment here and watch over them."),

@@ -13,7 +13,7 @@ from streams.desk.emergency_stop import StopState
 from streams.desk.outputs import Check
 from streams.desk.rate import orders_in_window
 from streams.desk.request import Request, listed, rules_of
-from streams.desk.sizing import size_by_risk
+from streams.desk.sizing import cut_to_depth, size_by_risk
 from streams.desk.values import HUNDRED, ZERO, round_down
 
 Gate = Callable[[Request], Check]
@@ -194,17 +194,26 @@ def sized(request: Request) -> Check:
 
 
 def liquid(request: Request) -> Check:
-    """Refuse where the spread is wide or the book is thin for this size."""
+    """Refuse where the spread is wide, little is traded, or the book is thin for this size; cut to the book where the policy says so."""
     assert request.phase is not None and request.mark is not None
     mark, market = request.mark, request.phase.market
-    spread, share_max = mark.ask - mark.bid, market.depth_share_max_pct
-    value = request.quantity * request.value_price
+    spread, share_max, value = mark.ask - mark.bid, market.depth_share_max_pct, request.quantity * request.value_price
     figures = listed(
         spread=spread, spread_bps_max=market.spread_bps_max, value_usd=value, depth_usd=mark.depth, depth_share_pct_max=share_max
     )  # fmt: skip
+    volume_min = market.volume_24h_usd_min
+    if volume_min is not None:
+        volume = "unknown" if mark.volume_24h is None else mark.volume_24h
+        figures += " " + listed(volume_24h_usd=volume, volume_24h_usd_min=volume_min)
     if spread * 10_000 > market.spread_bps_max * mark.mark:
         return Check("liquidity", "SPREAD_WIDE", figures)
-    return Check("liquidity", "DEPTH_THIN" if value * HUNDRED > share_max * mark.depth else "", figures)
+    if volume_min is not None and (mark.volume_24h is None or mark.volume_24h < volume_min):
+        return Check("liquidity", "VOLUME_LOW", figures)
+    if value * HUNDRED <= share_max * mark.depth:
+        return Check("liquidity", "", figures)
+    if not market.depth_cut or request.signal is None:
+        return Check("liquidity", "DEPTH_THIN", figures)
+    return cut_to_depth(request, figures)
 
 
 def filtered(request: Request) -> Check:

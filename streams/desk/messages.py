@@ -48,6 +48,20 @@ class Mark(NamedTuple):
     depth: Decimal
     funding_rate: Decimal
     ts: int
+    volume_24h: Decimal | None = None
+    """What was traded in 24 hours on all venues that are asked, in quote currency; None where nobody knows."""
+
+
+class Liquidity(NamedTuple):
+    """What a symbol's market offers, over all venues that are asked. The desk reads it from its marks; this is for whoever looks on."""
+
+    liquidity_id: str
+    symbol: str
+    spread_bps: Decimal
+    depth: Decimal
+    volume_24h: Decimal | None
+    venues: tuple[str, ...]
+    ts: int
 
 
 class Instrument(NamedTuple):

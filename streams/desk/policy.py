@@ -61,6 +61,9 @@ class MarketLimits:
     spread_bps_max: Decimal = number("0", "10000", above=True)
     depth_share_max_pct: Decimal = number("0", "100", above=True)
     collar_pct_max: Decimal = number("0", "50", above=True)
+    depth_cut: bool = flag(optional=True)
+    """Cut a signal's order to its share of the depth instead of refusing it."""
+    volume_24h_usd_min: Decimal | None = number("0", "1000000000000", above=True, optional=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ path. Leaves to others: the vocabulary (desk.policy), lines of files (streams.se
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import fields
 from typing import Any, NamedTuple, TypeVar
 
 from streams.desk.policy import CrashRule, Phase, Policy, TotalRule
+from streams.desk.policy_fields import OPTIONAL
 
 
 class PolicyError(NamedTuple):
@@ -73,7 +74,8 @@ T = TypeVar("T")
 
 def _record(kind: type[T], raw: Any, path: tuple[str, ...], errors: list[PolicyError]) -> T | None:
     slots = fields(kind)  # type: ignore[arg-type]  # every kind passed here is a dataclass of desk.policy
-    table = _keys(raw, tuple(slot.name for slot in slots), path, errors)
+    optional = {slot.name for slot in slots if slot.metadata.get(OPTIONAL)}
+    table = _keys(raw, tuple(slot.name for slot in slots), path, errors, optional)
     values: dict[str, Any] = {}
     for slot in slots:
         if slot.name not in table:
@@ -87,14 +89,18 @@ def _record(kind: type[T], raw: Any, path: tuple[str, ...], errors: list[PolicyE
             values[slot.name] = slot.metadata["parse"](table[slot.name])
         except ValueError as error:
             errors.append(PolicyError(inner, str(error)))
-    complete = len(values) == len(slots) and all(value is not None or name == "min_days" for name, value in values.items())
+    complete = len(values.keys() | optional) == len(slots) and all(
+        value is not None or name == "min_days" for name, value in values.items()
+    )
     return kind(**values) if complete else None
 
 
-def _keys(raw: Any, wanted: tuple[str, ...], path: tuple[str, ...], errors: list[PolicyError]) -> dict[str, Any]:
+def _keys(
+    raw: Any, wanted: tuple[str, ...], path: tuple[str, ...], errors: list[PolicyError], optional: Set[str] = frozenset()
+) -> dict[str, Any]:
     if not isinstance(raw, dict):
         errors.append(PolicyError(path, "is not a table"))
         return {}
-    errors.extend(PolicyError((*path, key), "is missing") for key in wanted if key not in raw)
+    errors.extend(PolicyError((*path, key), "is missing") for key in wanted if key not in raw and key not in optional)
     errors.extend(PolicyError((*path, str(key)), "is not known") for key in raw if key not in wanted)
     return {key: value for key, value in raw.items() if key in wanted}

@@ -10,10 +10,12 @@ from typing import Any
 
 DECIMALS_MAX = 6
 """Places of a limit after the point, so that its products with prices stay within the places money has."""
+OPTIONAL = "optional"
+"""Marks a key that came after the first policies were published. Left out, the desk does as it did before there was the key."""
 
 
-def number(low: str, high: str, above: bool = False) -> Any:
-    """Declare a Decimal field from low (or above it) to high."""
+def number(low: str, high: str, above: bool = False, optional: bool = False) -> Any:
+    """Declare a Decimal field from low (or above it) to high. One that is optional is None where it is left out."""
 
     def parse(raw: Any) -> Decimal:
         try:
@@ -28,7 +30,7 @@ def number(low: str, high: str, above: bool = False) -> Any:
             raise ValueError(f"{raw} has more than 6 decimal places")
         return value
 
-    return field(metadata={"parse": parse})
+    return field(default=None, metadata={"parse": parse, OPTIONAL: True}) if optional else field(metadata={"parse": parse})
 
 
 def whole(low: int, high: int) -> Any:
@@ -57,8 +59,8 @@ def choice(*allowed: str) -> Any:
     return field(metadata={"parse": parse})
 
 
-def flag() -> Any:
-    """Declare a true/false field."""
+def flag(optional: bool = False) -> Any:
+    """Declare a true/false field. One that is optional is false where it is left out."""
 
     def parse(raw: Any) -> bool:
         words = {"true": True, "false": False}
@@ -66,7 +68,7 @@ def flag() -> Any:
             raise ValueError(f"{raw!r} is not true or false")
         return words[str(raw).lower()]
 
-    return field(metadata={"parse": parse})
+    return field(default=False, metadata={"parse": parse, OPTIONAL: True}) if optional else field(metadata={"parse": parse})
 
 
 def names() -> Any:

@@ -1,7 +1,7 @@
 """Sizing: how much to buy or sell, and how the position would be left.
 
-Decides: quantity = equity × risk per trade ÷ distance to the stop, capped by the room the limits leave, in whole steps; and the plan of
-exits that belongs to it. Leaves to others: the limits (desk.gates) and the following of the plan (desk.exits).
+Decides: quantity = equity × risk per trade ÷ distance to the stop, capped by the room the limits leave, and by what a book holds where the policy
+cuts, in whole steps; and the plan of exits that belongs to it. Leaves to others: the limits (desk.gates) and the following of the plan (desk.exits).
 """
 
 from decimal import Decimal
@@ -31,6 +31,16 @@ def size_by_risk(request: Request, rules: ExitRules) -> Check:
     if plan.stop <= ZERO or not distance:
         return Check("size", "STOP_INVALID", figures)
     return Check("size", "SIZE_ZERO" if request.quantity <= ZERO else "", figures)
+
+
+def cut_to_depth(request: Request, figures: str) -> Check:
+    """Narrow a signal's order to its share of the depth, unless what is left is not worth sending. An operator's quantity is never changed."""
+    assert request.phase is not None and request.mark is not None and request.instrument is not None
+    instrument, wanted = request.instrument, request.quantity
+    share_usd_pct = request.phase.market.depth_share_max_pct * request.mark.depth
+    request.quantity = (share_usd_pct // (HUNDRED * request.value_price * instrument.step_size)) * instrument.step_size
+    worth_it = request.quantity >= instrument.min_quantity and request.quantity * request.price >= instrument.min_notional
+    return Check("liquidity", "" if worth_it else "DEPTH_THIN", f"{figures} {listed(wanted=wanted, cut_to=request.quantity)}")
 
 
 def make_plan(request: Request, atr: Decimal, rules: ExitRules) -> Plan:

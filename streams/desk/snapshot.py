@@ -1,7 +1,8 @@
 """Snapshots: the state as plain records, and back.
 
-Decides: which fields of the state are written (the record `Snapshot` of the schemas: the shared state, then each account, then a marker) and how the
-state is made from them again. Derived indexes are not written but rebuilt. Leaves to others: bytes, hashes, where they are (streams.pipeline).
+Decides: which fields of the state are written (the record `Snapshot` of the schemas: the shared state, volumes where any are known, then each
+account, then a marker) and how the state is made from them again. Derived indexes are not written but rebuilt. Leaves to
+others: bytes, hashes, where they are (streams.pipeline).
 """
 
 from collections import deque
@@ -29,6 +30,7 @@ _SHARED_AS_IS = (
     "now_ms", "second", "version", "next_version", "policy_document", "policy_ms", "policy_stale", "phase", "phase_since_ms", "enabled",
     "control_position", "chain", "unshown",
 )  # fmt: skip
+_MARK_AS_IS = tuple(name for name in Mark._fields if name != "volume_24h")
 _POSITION_AS_IS = ("symbol", "quantity", "cost", "realised", "opened_ms", "exiting", "exit_after_ms", "dust")
 _PLAN = (
     "regime",
@@ -80,7 +82,9 @@ def shared_record(state: State) -> Record:
     return {
         **_fields(state, _SHARED_AS_IS),
         "policy_version": state.policy.version if state.policy else 0,
-        "marks": [{**mark._asdict(), "seen_ms": state.mark_ms[symbol]} for symbol, mark in sorted(state.marks.items())],
+        "marks": [
+            {**_fields(mark, _MARK_AS_IS), "seen_ms": state.mark_ms[symbol]} for symbol, mark in sorted(state.marks.items())
+        ],
         "windows": [
             {"symbol": symbol, "highs": [{"second": second, "high": high} for second, high in window.highs]}
             for symbol, window in sorted(state.windows.items())
@@ -99,6 +103,16 @@ def shared_record(state: State) -> Record:
     }
 
 
+def volumes_record(state: State) -> Record | None:
+    """Write down what marks came with that they did not always have; nothing where none did: the hash of an old tape's state stays what it was."""
+    volumes = [
+        {"symbol": symbol, "volume_24h": mark.volume_24h}
+        for symbol, mark in sorted(state.marks.items())
+        if mark.volume_24h is not None
+    ]
+    return {"volumes": volumes} if volumes else None
+
+
 def sources_record(state: State) -> list[Record]:
     """Write down how far every source has been applied."""
     return [
@@ -106,14 +120,20 @@ def sources_record(state: State) -> list[Record]:
     ]
 
 
-def load_state(marker: Mapping[str, Any], shared: Mapping[str, Any], accounts: Iterable[Mapping[str, Any]]) -> State:
+def load_state(
+    marker: Mapping[str, Any],
+    shared: Mapping[str, Any],
+    accounts: Iterable[Mapping[str, Any]],
+    volumes: Mapping[str, Any] | None = None,
+) -> State:
     """Make the state from its records."""
     state = State(marker["epoch"], marker["partition"], marker["partitions"], marker["offset"])
     state.sources = {(row["topic"], row["partition"]): row["offset"] for row in marker["sources"]}
     for name in _SHARED_AS_IS:
         setattr(state, name, shared[name])
+    volume_of = {row["symbol"]: row["volume_24h"] for row in (volumes or {"volumes": ()})["volumes"]}
     for row in shared["marks"]:
-        state.marks[row["symbol"]] = Mark(*[row[name] for name in Mark._fields])
+        state.marks[row["symbol"]] = Mark(**{name: row[name] for name in _MARK_AS_IS}, volume_24h=volume_of.get(row["symbol"]))
         state.mark_ms[row["symbol"]] = row["seen_ms"]
     state.windows = {
         row["symbol"]: CrashWindow(deque((high["second"], high["high"]) for high in row["highs"])) for row in shared["windows"]

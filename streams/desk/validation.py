@@ -43,7 +43,7 @@ from streams.desk.ranges import (
     symbol,
     time,
 )  # fmt: skip
-from streams.desk.values import AMOUNT_MAX, INPUT_SCALE, ONE, ZERO, text
+from streams.desk.values import AMOUNT_MAX, INPUT_SCALE, ONE, ZERO, is_amount, text
 
 MODELS_MAX = 64
 """Scores a signal may carry: an ensemble has a handful, and a queue holds a hundred signals of each account."""
@@ -96,6 +96,8 @@ def _mark(mark: Mark, stamp_ms: int) -> str:
         return found("depth", mark.depth)
     if not -ONE < mark.funding_rate < ONE:
         return found("funding_rate", mark.funding_rate)
+    if mark.volume_24h is not None and not (is_amount(mark.volume_24h) and mark.volume_24h >= ZERO):
+        return found("volume_24h", mark.volume_24h)
     if not 0 < len(mark.mark_id) <= ID_CHARACTERS_MAX:
         return found("mark_id", mark.mark_id)
     return time(mark.ts, stamp_ms)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from streams.desk import messages
-from streams.flow import INPUTS, OUTPUTS, STAGES, TAPE, TOPIC_OF
+from streams.flow import ASIDE, INPUTS, OUTPUTS, STAGES, TAPE, TOPIC_OF
 
 ROOT = Path(__file__).parents[2]
 CELL = r" (?P<{}>[^|]*)\|"
@@ -26,7 +26,7 @@ def test_the_readme_shows_the_stages_as_they_are() -> None:
 
 def test_every_record_of_the_flow_has_a_schema() -> None:
     schemas = {path.stem for path in (ROOT / "schemas" / "avro").glob("*.avsc")}
-    assert {record.__name__ for topic in (*INPUTS, TAPE, *OUTPUTS) for record in topic.records} <= schemas
+    assert {record.__name__ for topic in (*INPUTS, TAPE, *OUTPUTS, *ASIDE) for record in topic.records} <= schemas
 
 
 def test_every_body_of_the_tape_has_a_source() -> None:

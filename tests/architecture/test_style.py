@@ -12,7 +12,7 @@ FUNCTION_LINES_P95_MAX = 35
 
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
-    "streams/cli/main.py": "the outermost boundary of a run: prints the traceback and ends with an exit code of its own"
+    "streams/cli/main.py": "the outermost boundary of a run: prints the traceback and ends with an exit code of its own",
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

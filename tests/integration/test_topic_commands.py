@@ -24,11 +24,11 @@ from connectors.kafka.spool_settings import SPOOL_BYTES
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
 from streams.desk.outputs import DeadLetter, Portfolio
-from streams.flow import INPUTS, OUTPUTS, TAPE
+from streams.flow import ASIDE, INPUTS, OUTPUTS, TAPE
 from tests.integration.kafka_server import KafkaMissingError, resolved_jars, running_kafka
 from tests.schema_kit import MARK, SIGNAL, tape_event
 
-TOPICS = sorted({topic.name for topic in (*INPUTS, TAPE, *OUTPUTS)})
+TOPICS = sorted({topic.name for topic in (*INPUTS, TAPE, *OUTPUTS, *ASIDE)})
 PARTITIONS = 4
 WAIT_S = 60.0
 CODEC = Codec(BundledRegistry())

@@ -20,8 +20,8 @@ from streams.replay.tape_file import TapeReader
 from streams.simulation.market import market_for
 from tests.tapes.build import STORIES, path_of
 
-TOLD = [name for name in STORIES if name != "refusals"]
-"""The stories of a whole market; the refusals have made-up instruments and fills that are not believed."""
+TOLD = [name for name in STORIES if name not in {"refusals", "liquidity"}]
+"""The stories of a whole market; the refusals and thin markets have made-up instruments and fills that are not believed."""
 RISK_PCT = {"ess-life-cycle": 10}
 COOLDOWN_MS = {"flash-crash": 300_000}
 STOP_ATR = {"TREND": Fraction(2), "RANGE": Fraction(3, 2), "VOLATILE": Fraction(3)}

@@ -31,6 +31,7 @@ from streams.simulation.prices import Crash, Silence
 from streams.simulation.scenarios import MINUTE_MS, SCENARIOS, Scenario
 from streams.simulation.venue import Venue
 from streams.simulation.world import World, make_venue
+from tests.tapes.liquidity import thin_markets
 from tests.tapes.refusals import every_refusal
 
 FOLDER = Path(__file__).parent
@@ -101,6 +102,12 @@ def refusals() -> Story:
     return Story(start, run, "every refusal")
 
 
+def liquidity() -> Story:
+    """Ask in thin markets."""
+    start, run, _ = thin_markets()
+    return Story(start, run, "thin markets")
+
+
 STORIES: dict[str, Callable[[], Story]] = {
     "quiet-day": quiet_day,
     "flash-crash": flash_crash,
@@ -109,6 +116,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "ess-life-cycle": ess_life_cycle,
     "fees-and-funding": fees_and_funding,
     "refusals": refusals,
+    "liquidity": liquidity,
 }
 
 

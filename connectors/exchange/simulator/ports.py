@@ -35,7 +35,9 @@ class PricePoint(NamedTuple):
 class Prices(Protocol):
     """Where prices come from: seeded, or played from a file."""
 
-    symbols: Sequence[Symbol]
+    @property
+    def symbols(self) -> Sequence[Symbol]:
+        """Give the markets it has prices for."""
 
     def at(self, symbol: str, now_ms: int) -> PricePoint:
         """Give the price of a symbol at a time; times never go back."""

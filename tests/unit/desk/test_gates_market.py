@@ -71,6 +71,80 @@ class TestLiquid:
         figures = f"spread=0.02 spread_bps_max=12 value_usd=100.01 depth_usd={depth} depth_share_pct_max=4"
         assert look(gates.liquid, wish(rig)) == Check("liquidity", code, figures)
 
+    def test_an_old_policy_refuses_as_it_did_and_says_what_it_said(self, rig: Rig) -> None:
+        rig.mark("BTCUSDT", "100", depth="100", volume_24h="1")
+        request = wish(rig)
+        figures = "spread=0.02 spread_bps_max=12 value_usd=100.01 depth_usd=100 depth_share_pct_max=4"
+        assert look(gates.liquid, request) == Check("liquidity", "DEPTH_THIN", figures)
+        assert request.quantity == dec(1)
+
+
+class TestCutToDepth:
+    @pytest.fixture
+    def rig(self) -> Rig:
+        return Rig(market={"depth_cut": "true"}).ready()
+
+    @pytest.mark.parametrize(
+        ("depth", "left"),
+        [("2500.25", "1"), ("2500.24", "0.999"), ("1250.126", "0.5"), ("1250.124", "0.499"), ("125.0125", "0.05")],
+    )
+    def test_a_signals_order_is_cut_to_its_share_in_whole_steps(self, rig: Rig, depth: str, left: str) -> None:
+        rig.mark("BTCUSDT", "100", depth=depth)
+        request = wish(rig)
+        assert look(gates.liquid, request).code == ""
+        assert request.quantity == dec(left)
+
+    def test_a_cut_is_told_with_what_was_wanted(self, rig: Rig) -> None:
+        rig.mark("BTCUSDT", "100", depth="1250.126")
+        figures = "spread=0.02 spread_bps_max=12 value_usd=100.01 depth_usd=1250.126 depth_share_pct_max=4 wanted=1 cut_to=0.5"
+        assert look(gates.liquid, wish(rig)) == Check("liquidity", "", figures)
+
+    @pytest.mark.parametrize("depth", ["0", "1", "124"])
+    def test_what_is_not_worth_sending_is_refused(self, rig: Rig, depth: str) -> None:
+        rig.mark("BTCUSDT", "100", depth=depth)
+        assert look(gates.liquid, wish(rig)).code == "DEPTH_THIN"
+
+    def test_the_exchanges_smallest_quantity_is_worth_sending(self, rig: Rig) -> None:
+        rig.instrument("BTCUSDT", min_quantity=dec("0.5"))
+        rig.mark("BTCUSDT", "100", depth="1250.126")
+        assert look(gates.liquid, wish(rig)).code == ""
+        rig.mark("BTCUSDT", "100", depth="1250.124")
+        assert look(gates.liquid, wish(rig)).code == "DEPTH_THIN"
+
+    def test_an_operators_quantity_is_not_changed(self, rig: Rig) -> None:
+        rig.mark("BTCUSDT", "100", depth="1250.126")
+        request = wish(rig, signal=None)
+        assert look(gates.liquid, request).code == "DEPTH_THIN"
+        assert request.quantity == dec(1)
+
+    def test_a_wide_spread_is_not_cured_by_cutting(self, rig: Rig) -> None:
+        rig.mark("BTCUSDT", "100", depth="1250.126", ask="100.2")
+        assert look(gates.liquid, wish(rig)).code == "SPREAD_WIDE"
+
+
+class TestVolume:
+    @pytest.fixture
+    def rig(self) -> Rig:
+        return Rig(market={"volume_24h_usd_min": "1000000"}).ready()
+
+    @pytest.mark.parametrize(
+        ("volume", "shown", "code"),
+        [
+            ("1000000", "1000000", ""),
+            ("999999.99", "999999.99", "VOLUME_LOW"),
+            ("0", "0", "VOLUME_LOW"),
+            (None, "unknown", "VOLUME_LOW"),
+        ],
+    )
+    def test_takes_a_volume_at_the_limit_and_none_that_nobody_knows(
+        self, rig: Rig, volume: str | None, shown: str, code: str
+    ) -> None:
+        rig.mark("BTCUSDT", "100", volume_24h=volume)
+        figures = "spread=0.02 spread_bps_max=12 value_usd=100.01 depth_usd=1000000 depth_share_pct_max=4"
+        assert look(gates.liquid, wish(rig)) == Check(
+            "liquidity", code, f"{figures} volume_24h_usd={shown} volume_24h_usd_min=1000000"
+        )
+
 
 class TestFiltered:
     def test_rounds_down_to_whole_steps(self, rig: Rig) -> None:

@@ -149,6 +149,24 @@ def test_what_is_no_table_is_no_policy(raw: Any) -> None:
     assert found[0] == PolicyError((), "is not a table")
 
 
+def test_keys_that_came_later_may_be_left_out_and_then_change_nothing() -> None:
+    read = parse_policy(1, canonical(GOOD))
+    assert isinstance(read, Policy)
+    assert (read.phases[PHASE].market.depth_cut, read.phases[PHASE].market.volume_24h_usd_min) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("depth_cut", "perhaps"), ("depth_cut", None), ("volume_24h_usd_min", "0"), ("volume_24h_usd_min", None),
+        ("volume_24h_usd_min", "NaN"),
+    ],
+)  # fmt: skip
+def test_keys_that_came_later_are_checked_where_they_are_there(key: str, value: Any) -> None:
+    path = ("phases", PHASE, "market", key)
+    assert [error.path for error in errors(put(GOOD, path, value))] == [path]
+
+
 def test_risk_per_trade_is_ten_per_cent_unless_a_phase_sets_less() -> None:
     assert Decimal("10.00") == policy.RISK_PER_TRADE_PCT
     assert errors(put(GOOD, ("phases", PHASE, "size", "risk_per_trade_pct"), "10.00")) == []

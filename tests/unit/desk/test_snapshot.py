@@ -12,7 +12,7 @@ from streams.desk import state
 from streams.desk.desk import step
 from streams.desk.emergency_stop import Stop
 from streams.desk.messages import Reset, Trip
-from streams.desk.snapshot import account_record, shared_record
+from streams.desk.snapshot import account_record, shared_record, volumes_record
 from streams.desk.state import Account, Adjustment, ClosedOrder, OpenOrder, Plan, Position, State, Total
 from streams.desk.turn import figures_hash
 from tests.desk_kit import SYMBOLS, Rig, dec, one_order, orders
@@ -159,6 +159,16 @@ def test_nothing_of_the_state_is_forgotten(kind: type) -> None:
         Adjustment: set(account_record(rig.account("carol"))["adjustments"][0]), State: set(shared_record(rig.state)),
     }[kind]  # fmt: skip
     assert {slot.name for slot in fields(kind)} - written - derived(kind) == ELSEWHERE[kind]
+
+
+def test_volumes_are_written_beside_the_marks_so_that_a_state_without_any_is_written_as_ever() -> None:
+    rig = Rig().ready()
+    assert volumes_record(rig.state) is None
+    rig.mark("ETHUSDT", "100", volume_24h="7.5")
+    assert volumes_record(rig.state) == {"volumes": [{"symbol": "ETHUSDT", "volume_24h": dec("7.5")}]}
+    again = restored(rig.state)
+    assert again.marks == rig.state.marks
+    assert (again.marks["ETHUSDT"].volume_24h, again.marks["BTCUSDT"].volume_24h) == (dec("7.5"), None)
 
 
 def test_an_empty_desk_can_be_written_too() -> None:

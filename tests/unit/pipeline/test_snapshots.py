@@ -166,3 +166,21 @@ def test_a_record_of_another_schema_is_none(codec: Counting) -> None:
     with pytest.raises(BadSnapshot, match="cannot be read"):
         read_snapshot(codec, [tick, *records[1:]])
     assert codec.decode_record(SNAPSHOT, records[0])["body"][0] == "qts.SharedState"
+
+
+def test_volumes_are_part_of_what_a_snapshot_is_believed_by(codec: Counting) -> None:
+    rig = Rig().ready("alice", "bob")
+    without = SnapshotWriter(codec).state_hash(rig.state)
+    rig.mark("BTCUSDT", "100", volume_24h="7.5")
+    records = SnapshotWriter(codec).write(rig.state)
+    kinds = [codec.decode_record(SNAPSHOT, raw)["body"][0] for raw in records]
+
+    back, marker = read_snapshot(codec, records)
+
+    assert kinds == ["qts.SharedState", "qts.Volumes", ACCOUNT, ACCOUNT, "qts.SnapshotMarker"]
+    assert back.marks == rig.state.marks
+    assert marker.state_hash == SnapshotWriter(codec).state_hash(back) != without
+    with pytest.raises(BadSnapshot):
+        read_snapshot(codec, [records[0], *records[2:]])
+    with pytest.raises(BadSnapshot):
+        read_snapshot(codec, [records[0], records[2], records[1], *records[3:]])

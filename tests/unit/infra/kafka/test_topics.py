@@ -2,7 +2,7 @@
 
 from connectors.kafka.identity import TOPIC as IDENTITY
 from infra.kafka.topics import MADE_BY_THE_TAPE, catalogue
-from streams.flow import INPUTS, OUTPUTS, TAPE
+from streams.flow import ASIDE, INPUTS, OUTPUTS, TAPE
 from streams.pipeline.views import CHANGELOGS
 from streams.pipeline.write_pipeline import CHANGELOG
 
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 def test_every_topic_of_the_flow_and_every_changelog_is_there_once() -> None:
     names = [topic.name for topic in catalogue()]
 
-    flow = {topic.name for topic in (*INPUTS, TAPE, *OUTPUTS)}
+    flow = {topic.name for topic in (*INPUTS, TAPE, *OUTPUTS, *ASIDE)}
     assert sorted(names) == sorted({*flow, CHANGELOG, *CHANGELOGS.values(), IDENTITY})
     assert set(MADE_BY_THE_TAPE) <= set(names)
     assert not set(MADE_BY_THE_TAPE) & {topic.name for topic in INPUTS}

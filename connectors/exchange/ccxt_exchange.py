@@ -1,0 +1,265 @@
+"""The `Exchange` port over ccxt: Binance USDT-M futures, its test network, or the simulator.
+
+    async with CcxtExchange(venue, keys, allowance, SystemClock(), asyncio.sleep, Random()) as exchange:
+        await exchange.check(ref, ["BTCUSDT"])
+        await exchange.room("main", urgent=False)
+        report = await exchange.place(order)
+
+Decides: what all accounts share (connections, route, clock, allowance) and what each has of its own (ccxt instance, stream); how often clocks are
+compared and the first way in is probed. Leaves to others: each kind of question (ccxt_orders, ccxt_stops,
+ccxt_account, checks), streams (user_stream).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+import aiohttp
+
+from connectors.exchange import ccxt_account, ccxt_orders, ccxt_stops, checks, endpoints
+from connectors.exchange.ccxt_answers import one, whole
+from connectors.exchange.ccxt_client import Allows, Client, trusted
+from connectors.exchange.ccxt_line import Line
+from connectors.exchange.clock import Clocks, ExchangeClock, Sleep
+from connectors.exchange.failover import Route
+from connectors.exchange.feed import Patience
+from connectors.exchange.modes import Venue
+from connectors.exchange.secrets import Keys
+from connectors.exchange.user_stream import KEEP_S, UserStream
+from streams.exchange.errors import ExchangeError, Fatal
+from streams.exchange.port import (
+    AccountRef,
+    OrderReport,
+    Payment,
+    Placing,
+    Position,
+    StopPlacing,
+    StopReport,
+    Trade,
+    UserEvent,
+)  # fmt: skip
+
+CONNECTIONS_MAX: Final = 1_000
+"""A stream and a few questions for each of 200 accounts. More would wait here, and the exchange refuses what waited too long."""
+
+
+class Times(NamedTuple):
+    """How long, and how often."""
+
+    answer_ms: int = 10_000
+    """Twice the window: what has not been answered by then was refused, or hangs."""
+    compare_s: float = 60.0
+    compare_again_s: float = 1.0
+    """After a comparison that failed or was not near enough, and while a timestamp of ours is in doubt."""
+    probe_s: float = 10.0
+    keep_s: float = KEEP_S
+    patience: Patience = Patience()
+
+
+USUAL: Final = Times()
+
+
+class CcxtExchange:
+    """An exchange, through ccxt."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        keys_of: Callable[[AccountRef], Keys],
+        allowance: Allows,
+        clocks: Clocks,
+        sleep: Sleep,
+        chance: random.Random,
+        times: Times = USUAL,
+    ) -> None:
+        """Be ready to be started."""
+        self._venue, self._keys_of, self._allowance, self._times = venue, keys_of, allowance, times
+        self._sleep, self._chance = sleep, chance
+        self._clocks, self._clock = clocks, ExchangeClock(clocks)
+        self._route = Route(venue.places)
+        self._lines: dict[str, Line] = {}
+        self._streams: dict[str, UserStream] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._session: aiohttp.ClientSession | None = None
+        self._own: Line | None = None
+        """Without keys, for what concerns no account."""
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=trusted())
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        self._own = self._new_line("", None)
+        self._tasks = [asyncio.create_task(self._keep_time())]
+        if len(self._route.places) > 1:
+            self._tasks.append(asyncio.create_task(self._probe_first()))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for task in self._tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        lines = [line for line in (self._own, *self._lines.values()) if line is not None]
+        await asyncio.gather(*(line.client.close() for line in lines))
+        if self._session is not None:
+            await self._session.close()
+        for broken in ended:
+            if isinstance(broken, Exception):
+                raise broken
+
+    @property
+    def name(self) -> str:
+        """The venue, as fills name it."""
+        return self._venue.name
+
+    def now_ms(self) -> int:
+        """Tell the exchange's time."""
+        return self._clock.now_ms()
+
+    def clock_error_ms(self) -> int | None:
+        """Tell by how much it may be wrong; None where nobody knows."""
+        return self._clock.error_ms()
+
+    async def compare_clocks(self) -> None:
+        """Ask the exchange what time it is."""
+        line = self._shared()
+        await self._allowance.take(endpoints.TIME.weight)
+        asked_ms = self._clocks.ticking_ms()
+        server_ms = await line.send(endpoints.TIME, lambda answer: whole(one(answer), "serverTime"), "asking", {})
+        self._clock.learn(asked_ms, server_ms, self._clocks.ticking_ms())
+
+    async def check(self, ref: AccountRef, symbols: Sequence[str]) -> None:
+        """Make an account known and look whether it may trade."""
+        if ref.account not in self._lines:
+            line = self._new_line(ref.account, self._keys_of(ref))
+            self._lines[ref.account] = line
+            self._streams[ref.account] = UserStream(line, self._times.patience, self._chance, self._sleep, self._times.keep_s)
+        if self._clock.error_ms() is None:
+            await self.compare_clocks()
+        permissions = bool(self._route.places[self._route.current].permissions_url)
+        await checks.check(self._lines[ref.account], ref, symbols, permissions=permissions)
+
+    async def room(self, account: str, *, urgent: bool) -> None:
+        """Wait until one order may be sent."""
+        await self._allowance.take(endpoints.PLACE.weight, orders=1, account=account, urgent=urgent)
+
+    async def place(self, order: Placing) -> OrderReport:
+        """Send an order, at once."""
+        with self._streams_of(order.account).expecting():
+            return await ccxt_orders.place(self._line(order.account), order)
+
+    async def cancel(self, account: str, symbol: str, client_id: str) -> OrderReport:
+        """Cancel an order."""
+        with self._streams_of(account).expecting():
+            return await ccxt_orders.cancel(self._line(account), symbol, client_id)
+
+    async def find(self, account: str, symbol: str, client_id: str) -> OrderReport:
+        """Look an order up by the newest bearer of its name."""
+        return await ccxt_orders.find(self._line(account), symbol, client_id)
+
+    async def open_orders(self, account: str, symbol: str | None = None) -> Sequence[OrderReport]:
+        """Give all open orders."""
+        return await ccxt_orders.open_orders(self._line(account), symbol)
+
+    async def orders(self, account: str, symbol: str, since_ms: int) -> Sequence[OrderReport]:
+        """Give orders of a symbol whatever their state."""
+        return await ccxt_orders.orders(self._line(account), symbol, since_ms)
+
+    async def trades(
+        self, account: str, symbol: str, *, since_ms: int = 0, after_id: str = "", exchange_id: str = ""
+    ) -> Sequence[Trade]:
+        """Give trades in their order."""
+        return await ccxt_orders.trades(self._line(account), symbol, since_ms, after_id, exchange_id)
+
+    async def positions(self, account: str) -> Sequence[Position]:
+        """Give what is held."""
+        return await ccxt_account.positions(self._line(account))
+
+    async def balances(self, account: str) -> dict[str, Decimal]:
+        """Give what is in the wallet."""
+        return await ccxt_account.balances(self._line(account))
+
+    async def payments(self, account: str, since_ms: int) -> Sequence[Payment]:
+        """Give money that moved without a trade."""
+        return await ccxt_account.payments(self._line(account), since_ms)
+
+    async def place_stop(self, stop: StopPlacing) -> StopReport:
+        """Place a stop."""
+        with self._streams_of(stop.account).expecting():
+            return await ccxt_stops.place(self._line(stop.account), stop)
+
+    async def cancel_stop(self, account: str, symbol: str, client_id: str) -> StopReport:  # noqa: ARG002 - stops are found without
+        """Cancel a stop."""
+        with self._streams_of(account).expecting():
+            return await ccxt_stops.cancel(self._line(account), client_id)
+
+    async def find_stop(self, account: str, symbol: str, client_id: str) -> StopReport:  # noqa: ARG002 - the same
+        """Look a stop up."""
+        return await ccxt_stops.find(self._line(account), client_id)
+
+    async def open_stops(self, account: str) -> Sequence[StopReport]:
+        """Give all open stops."""
+        return await ccxt_stops.open_stops(self._line(account))
+
+    def events(self, account: str) -> AsyncIterator[UserEvent]:
+        """Give what happens to an account, for ever."""
+        return self._streams_of(account).events()
+
+    def _new_line(self, account: str, keys: Keys | None) -> Line:
+        if self._session is None:
+            raise RuntimeError("the exchange is not started")
+        client = Client(keys, self._route.api, self._session, self._times.answer_ms)
+        return Line(account, client, self._allowance, self._clock, self._route)
+
+    def _line(self, account: str) -> Line:
+        if account not in self._lines:
+            raise Fatal(f"account {account} was never checked")
+        return self._lines[account]
+
+    def _streams_of(self, account: str) -> UserStream:
+        self._line(account)
+        return self._streams[account]
+
+    def _shared(self) -> Line:
+        if self._own is None:
+            raise RuntimeError("the exchange is not started")
+        return self._own
+
+    async def _keep_time(self) -> None:
+        """Compare clocks every so often, and soon again where that failed or the clock is in doubt."""
+        times = self._times
+        due = loop_time() + times.compare_s
+        while True:
+            await self._sleep(times.compare_again_s)
+            if loop_time() < due and self._clock.error_ms() is not None:
+                continue
+            try:
+                await self.compare_clocks()
+            except ExchangeError:  # the clock is in doubt as long as this lasts, and nothing is sent
+                continue
+            due = loop_time() + times.compare_s
+
+    async def _probe_first(self) -> None:
+        """Look whether the first way in answers again while another is in use."""
+        while True:
+            await self._sleep(self._times.probe_s)
+            if self._route.elsewhere:
+                await self._allowance.take(endpoints.PING.weight)
+                self._route.probed(await self._pinged())
+
+    async def _pinged(self) -> bool:
+        """Ask the first way in whether it is there: past ccxt, whose addresses are those of the way in use."""
+        if self._session is None:
+            return False
+        limit = aiohttp.ClientTimeout(total=self._times.answer_ms / 1000)
+        try:
+            async with self._session.get(f"{self._route.places[0].rest_url}/fapi/v1/ping", timeout=limit) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, OSError):
+            return False
+
+
+def loop_time() -> float:
+    """Give the loop's time, which never goes back."""
+    return asyncio.get_running_loop().time()

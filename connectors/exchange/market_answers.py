@@ -1,0 +1,160 @@
+"""The exchange's market data, read: mark prices, best prices, books, volumes, filters.
+
+Decides: which field is what, that prices come from text, exactly, or not at all, and what cannot be a price. Leaves to others: asking and listening
+(market_data), what is made of it (market_watch).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from connectors.exchange.ccxt_answers import Row, Unreadable, exact, many, one, text, whole
+from connectors.exchange.local_book import Change, Level, Picture
+from connectors.exchange.market_watch import Price, Touch
+from streams.desk.messages import Instrument
+
+Heard = Price | Touch | Change
+"""What a stream says."""
+
+FUNDING_S: Final = 8 * 3_600
+"""How often funding is exchanged where the exchange lists no other interval for a symbol."""
+
+
+class Fees(NamedTuple):
+    """What a trade costs, as a share of its notional. The exchange tells it only to who asks with an account's keys."""
+
+    maker: Decimal = Decimal("0.0002")
+    taker: Decimal = Decimal("0.0005")
+    """The lowest tier, which is the dearest: what is reckoned with is never less than what is paid."""
+
+
+def heard(message: Any) -> Heard | None:
+    """Read a message of a stream; None for what is no news: that a subscription worked. One that did not is `Unreadable`."""
+    row = one(message)
+    row = one(row.get("data", row))
+    kind = row.get("e")
+    if kind == "markPriceUpdate":
+        return Price(text(row, "s"), positive(row, "p"), _rate(row, "r"), whole(row, "T"), whole(row, "E"))
+    if kind == "bookTicker":
+        return touch(text(row, "s"), positive(row, "b"), positive(row, "a"), whole(row, "E"))
+    if kind == "depthUpdate":
+        return Change(text(row, "s"), whole(row, "U"), whole(row, "u"), whole(row, "pu"), levels(row, "b"), levels(row, "a"))
+    if "error" in row:
+        raise Unreadable(f"refused: {str(row['error'])[:200]}")
+    return None
+
+
+def price_of(row: Row) -> Price:
+    """Read a mark price as REST tells of it."""
+    return Price(
+        text(row, "symbol"), positive(row, "markPrice"), _rate(row, "lastFundingRate"), whole(row, "nextFundingTime"), whole(row, "time")
+    )  # fmt: skip
+
+
+def touch_of(row: Row) -> Touch:
+    """Read best bid and ask as REST tells of them."""
+    return touch(text(row, "symbol"), positive(row, "bidPrice"), positive(row, "askPrice"), whole(row, "time"))
+
+
+def picture_of(symbol: str, answer: Any) -> Picture:
+    """Read a book."""
+    row = one(answer)
+    return Picture(symbol, whole(row, "lastUpdateId"), levels(row, "bids"), levels(row, "asks"))
+
+
+def volume_of(answer: Any) -> Decimal:
+    """Read what was traded in 24 hours, in quote currency."""
+    return exact(one(answer), "quoteVolume")
+
+
+def one_or_all(answer: Any) -> list[Row]:
+    """Take a record, or a list of them: the answers of one symbol and of all."""
+    return many(one)(answer) if isinstance(answer, list) else [one(answer)]
+
+
+def intervals_of(answer: Any) -> dict[str, int]:
+    """Read how many seconds are between fundings, for the symbols that are listed."""
+    return {text(row, "symbol"): whole(row, "fundingIntervalHours") * 3_600 for row in many(one)(answer)}
+
+
+def instruments_of(
+    answer: Any, symbols: Iterable[str], intervals: Mapping[str, int], next_funding: Mapping[str, int], fees: Fees
+) -> list[Instrument]:
+    """Read the filters of some symbols. One that is not listed, does not trade, or whose next funding is not known has no instrument."""
+    row, wanted = one(answer), set(symbols)
+    ts = whole(row, "serverTime")
+    listed = [
+        found for found in many(one)(row.get("symbols")) if text(found, "symbol") in wanted and text(found, "status") == "TRADING"
+    ]
+    return [
+        _instrument(found, intervals.get(name, FUNDING_S), next_funding[name], fees, ts)
+        for found in listed
+        if (name := text(found, "symbol")) in next_funding
+    ]
+
+
+def levels(row: Row, name: str) -> tuple[Level, ...]:
+    """Read one side of a book."""
+    side = row.get(name)
+    if not isinstance(side, list):
+        raise Unreadable(f"{name} is no side of a book")
+    return tuple(_level(level) for level in side)
+
+
+def positive(row: Row, name: str) -> Decimal:
+    """Read a price."""
+    value = exact(row, name)
+    if value <= 0:
+        raise Unreadable(f"{name} is no price")
+    return value
+
+
+def touch(symbol: str, bid: Decimal, ask: Decimal, ts: int) -> Touch:
+    """Put best bid and ask together. A bid above the ask is no market."""
+    if bid > ask:
+        raise Unreadable("the best bid is above the best ask")
+    return Touch(symbol, bid, ask, ts)
+
+
+def _rate(row: Row, name: str) -> Decimal:
+    """Read a funding rate, which may be negative."""
+    value = exact(row, name)
+    if not -1 < value < 1:
+        raise Unreadable(f"{name} is no funding rate")
+    return value
+
+
+def _level(level: Any) -> Level:
+    if not isinstance(level, list) or len(level) < 2:
+        raise Unreadable("a level of a book is no price and quantity")
+    found = {"price": level[0], "quantity": level[1]}
+    price, quantity = positive(found, "price"), exact(found, "quantity")
+    if quantity < 0:
+        raise Unreadable("a quantity is below 0")
+    return price, quantity
+
+
+def _instrument(row: Row, interval_s: int, next_funding_ts: int, fees: Fees, ts: int) -> Instrument:
+    filters = {text(found, "filterType"): found for found in many(one)(row.get("filters"))}
+    price, lot, market = (_filter(filters, name) for name in ("PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE"))
+    band, least, orders = (_filter(filters, name) for name in ("PERCENT_PRICE", "MIN_NOTIONAL", "MAX_NUM_ORDERS"))
+    figures = (
+        text(row, "symbol"), text(row, "baseAsset"), text(row, "quoteAsset"), exact(price, "tickSize"),
+        max(exact(lot, "stepSize"), exact(market, "stepSize")), max(exact(lot, "minQty"), exact(market, "minQty")), exact(lot, "maxQty"),
+        exact(market, "maxQty"), exact(least, "notional"), exact(band, "multiplierUp"), exact(band, "multiplierDown"), whole(orders, "limit"),
+        fees.maker, fees.taker, interval_s, next_funding_ts,
+    )  # fmt: skip
+    return Instrument(_id_of(figures), *figures, ts)
+
+
+def _filter(filters: Mapping[str, Row], name: str) -> Row:
+    found = filters.get(name)
+    if found is None:
+        raise Unreadable(f"there is no filter {name}")
+    return found
+
+
+def _id_of(figures: Sequence[object]) -> str:
+    """Make an id of what an instrument says: the same for a repeat, also after a restart, another one for any change."""
+    return f"{figures[0]}-{hashlib.blake2b(repr(figures).encode(), digest_size=8).hexdigest()}"

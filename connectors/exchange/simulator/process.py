@@ -1,0 +1,166 @@
+"""The simulated exchange in a process of its own.
+
+    with running(Options(seed=7, faults=text)) as exchange:      # a child: it ends with whoever started it, however that ends
+        exchange.url
+
+As a program, `python -m connectors.exchange.simulator.process`: with a folder it serves what `options.json` in there says, until SIGTERM; without one
+the first line of stdin says it, and the end of stdin ends it. The first line of stdout is its address.
+
+Decides: how the child is started, asked and ended. Leaves to others: the exchange in the background (background), what it does (server).
+"""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from connectors.exchange.simulator.journal import Journal
+from connectors.exchange.simulator.plan_file import BadPlan
+from connectors.exchange.simulator.played_prices import BadPrices
+from connectors.exchange.simulator.server import serving
+from connectors.exchange.simulator.setting_up import Options, options_from_json, set_up
+from connectors.kafka.system_clock import SystemClock
+
+OPTIONS = "options.json"
+ANSWER_S_MAX = 60.0
+"""It answers half a second after its start on an idle machine; a loaded one gets many times that. Large price files take a while, too."""
+ASK_S_MAX = 60.0
+"""The books of a long run are some 100 MB."""
+STOP_S_MAX = 5.0
+"""It has nothing to save: what is still there then is killed."""
+
+
+class SimulatorFailed(Exception):
+    """It did not start, has ended, or refuses."""
+
+
+class SimulatorProcess:
+    """An exchange in a child process."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
+        """Take a child that was just started; `running` makes it."""
+        self._process, self._said = process, said
+        self.url = self._first_line()
+
+    @property
+    def pid(self) -> int:
+        """Give the child's process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the child is."""
+        return self._process.poll() is None
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Ask something under /sim/. Raises SimulatorFailed."""
+        return ask(self.url, method, path, body)
+
+    def _first_line(self) -> str:
+        assert self._process.stdout is not None
+        pipe, line = self._process.stdout.fileno(), b""
+        while not line.endswith(b"\n"):
+            readable, _, _ = select.select([pipe], [], [], ANSWER_S_MAX)
+            if not readable:
+                raise SimulatorFailed(f"it did not answer within {ANSWER_S_MAX:.0f} s")
+            read = os.read(pipe, 4_096)
+            if not read:
+                self._said.seek(0)
+                raise SimulatorFailed(f"it has ended: {self._said.read().decode(errors='replace').strip()[-500:]}")
+            line += read
+        return line.decode().strip()
+
+
+@contextmanager
+def running(options: Options | None = None) -> Iterator[SimulatorProcess]:
+    """Run an exchange in a child process for as long as a block lasts. Raises SimulatorFailed."""
+    with tempfile.TemporaryFile() as said:
+        # In a session of its own: a Ctrl-C in the terminal is for whoever started it, who may still need it to end in order.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, bufsize=0, start_new_session=True,
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(f"{(options or Options()).to_json()}\n".encode())
+            yield SimulatorProcess(process, said)
+        finally:
+            process.stdin.close()
+            process.stdout.close()
+            try:
+                process.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_S_MAX)
+
+
+def ask(url: str, method: str, path: str, body: object = None) -> Any:
+    """Ask an exchange something under /sim/; a text is sent as it is, anything else as JSON. Raises SimulatorFailed."""
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=ASK_S_MAX)
+    sent = body if isinstance(body, str) or body is None else json.dumps(body)
+    try:
+        connection.request(method, path, body=sent)
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+    except (OSError, ValueError) as error:
+        raise SimulatorFailed(f"the exchange at {url} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise SimulatorFailed(str(told["error"]))
+    return told
+
+
+async def serve(options: Options, stopped: asyncio.Event) -> None:
+    """Serve until it is stopped, or breaks."""
+    house, script = set_up(options, SystemClock().wall_ms)
+    async with serving(house, script, port=options.port, journal=Journal(options.journal)) as server:
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        ended, stopping = asyncio.create_task(server.ended()), asyncio.create_task(stopped.wait())
+        done, _ = await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        ended.cancel()
+        stopping.cancel()
+
+
+async def _main(folder: str | None) -> None:
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for sent in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sent, stopped.set)
+    if folder is not None:
+        await serve(options_from_json((Path(folder) / OPTIONS).read_text(encoding="utf-8")), stopped)
+        return
+    options = options_from_json(sys.stdin.readline())
+
+    def heard() -> None:
+        if not os.read(sys.stdin.fileno(), 4_096):
+            loop.remove_reader(sys.stdin.fileno())
+            stopped.set()
+
+    loop.add_reader(sys.stdin.fileno(), heard)
+    await serve(options, stopped)
+
+
+def main() -> None:
+    """Be the program."""
+    try:
+        asyncio.run(_main(sys.argv[1] if len(sys.argv) > 1 else None))
+    except (BadPlan, BadPrices, OSError) as failed:
+        sys.exit(str(failed))
+
+
+if __name__ == "__main__":
+    main()
