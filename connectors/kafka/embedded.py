@@ -8,13 +8,13 @@ makes a topic and is answered by a line; the end of stdin ends it.
 """
 
 import os
-import select
 import subprocess
 import sys
 import tempfile
 from types import TracebackType
 from typing import IO, Self
 
+from connectors import children
 from connectors.kafka.mock_cluster import MockCluster, MockFailed
 
 DEFAULT_PARTITIONS = 4
@@ -64,11 +64,7 @@ class EmbeddedBroker:
         if self._process is not None:
             raise EmbeddedBrokerFailed("it has been started already")
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
-        # In a session of its own: a Ctrl-C in the terminal is for whoever started it, who may still need it to end in order.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, bufsize=0, start_new_session=True,
-        )  # fmt: skip
+        self._process = children.started(__name__, self._words)
         try:
             self.servers = self._line()
         except BaseException:
@@ -77,12 +73,12 @@ class EmbeddedBroker:
 
     def create(self, topic: str, partitions: int) -> None:
         """Make a topic. One that is there already, by first use or by this, keeps the partitions it has."""
-        if self._process is None or self._process.stdin is None:
+        if self._process is None or self._process.stdin is None or self._words is None:
             raise EmbeddedBrokerFailed("it has not been started")
         try:
             self._process.stdin.write(f"{topic} {partitions}\n".encode())
         except OSError as gone:
-            raise EmbeddedBrokerFailed(f"it has ended: {self._said()}") from gone
+            raise EmbeddedBrokerFailed(f"it has ended: {children.said(self._words)}") from gone
         answer = self._line()
         if answer != "ok":
             raise EmbeddedBrokerFailed(answer)
@@ -92,37 +88,15 @@ class EmbeddedBroker:
         process, self._process = self._process, None
         if process is None:
             return
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-        try:
-            process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_S_MAX)
+        children.end(process, STOP_S_MAX)
         if self._words is not None:
             self._words.close()
 
     def _line(self) -> str:
         """Read one line of the child's, or say why there is none."""
         assert self._process is not None
-        assert self._process.stdout is not None
-        pipe, line = self._process.stdout.fileno(), b""
-        while not line.endswith(b"\n"):
-            readable, _, _ = select.select([pipe], [], [], ANSWER_S_MAX)
-            if not readable:
-                raise EmbeddedBrokerFailed(f"it did not answer within {ANSWER_S_MAX:.0f} s")
-            read = os.read(pipe, 4096)
-            if not read:
-                raise EmbeddedBrokerFailed(f"it has ended: {self._said()}")
-            line += read
-        return line.decode().strip()
-
-    def _said(self) -> str:
-        if self._words is None or self._words.closed:
-            return "it said nothing"
-        self._words.seek(0)
-        return self._words.read().decode(errors="replace").strip()[-500:] or "it said nothing"
+        assert self._words is not None
+        return children.line_of(self._process, self._words, ANSWER_S_MAX, EmbeddedBrokerFailed)
 
 
 def _answer(line: str) -> None:

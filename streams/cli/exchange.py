@@ -17,11 +17,11 @@ from connectors.exchange.simulator.plan_file import BadPlan
 from connectors.exchange.simulator.price_script import read_script
 from connectors.exchange.simulator.process import SimulatorFailed
 from connectors.exchange.simulator.setting_up import Options
-from connectors.kafka.local_background import Busy, PortTaken
 from connectors.kafka.system_clock import SystemClock
+from streams.cli.background import explained
 from streams.cli.command import group
 from streams.cli.kafka import home
-from streams.cli.output import NEGATIVE, Answer, BadInput, Output, Unavailable
+from streams.cli.output import NEGATIVE, Answer, BadInput, Output
 
 DEFAULT_PORT = 9443
 SHOWN = 50
@@ -61,14 +61,8 @@ def start(out: Output, seed: int, faults: Path | None, port: int, prices: Path |
         prices_file=prices.resolve() if prices else None, prices_symbol=symbol, port=port,
     )  # fmt: skip
     exchange = _exchange()
-    try:
+    with explained("exchange", exchange.folder, (SimulatorFailed,)):
         state, new = exchange.start(wanted)
-    except PortTaken as taken:
-        raise Unavailable(f"{taken}; ./qts exchange start --port takes another") from taken
-    except (SimulatorFailed, Busy) as failed:
-        raise Unavailable(str(failed)) from failed
-    except OSError as failed:
-        raise Unavailable(f"{exchange.folder} cannot be used: {failed.strerror or failed}") from failed
     if not new and not _same(state.options, wanted):
         raise BadInput(f"another exchange is running on {state.url} already; ./qts exchange stop first")
     out.console.print(f"The exchange {'is running' if new else 'is already running'} on {state.url} (process {state.pid})")
@@ -79,12 +73,8 @@ def start(out: Output, seed: int, faults: Path | None, port: int, prices: Path |
 def stop(out: Output) -> Answer:
     """Stop the exchange that `./qts exchange start` started, and only that. Its journal stays until the next start but one."""
     exchange = _exchange()
-    try:
+    with explained("exchange", exchange.folder, (SimulatorFailed,)):
         pid = exchange.stop()
-    except (SimulatorFailed, Busy) as failed:
-        raise Unavailable(str(failed)) from failed
-    except OSError as failed:
-        raise Unavailable(f"{exchange.folder} cannot be used: {failed.strerror or failed}") from failed
     out.console.print("The exchange was not running" if pid is None else f"The exchange has stopped (process {pid})")
     return Answer({"stopped": pid is not None, "pid": pid})
 

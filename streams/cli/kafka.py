@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 import streams
-from connectors.kafka.local_background import BackgroundBroker, BrokerState, Busy, PortTaken
+from connectors.kafka.local_background import BackgroundBroker, BrokerState
 from connectors.kafka.local_jars import KafkaMissing, resolved_jars
 from connectors.kafka.local_node import KafkaFailed
+from streams.cli.background import explained
 from streams.cli.command import group
-from streams.cli.output import NEGATIVE, Answer, BadInput, Output, Unavailable
+from streams.cli.output import NEGATIVE, Answer, BadInput, Output
 
 DEFAULT_PORT = 9092
 
@@ -51,26 +52,16 @@ def running_servers() -> str:
 
 def _started(broker: BackgroundBroker, port: int | None) -> tuple[BrokerState, bool]:
     wanted = port or _port_of(broker.state()) or DEFAULT_PORT
-    try:
+    with explained("kafka", broker.folder, (KafkaMissing, KafkaFailed)):
         return broker.start(kafka_jars(), wanted)
-    except (KafkaMissing, KafkaFailed, Busy) as failed:
-        raise Unavailable(str(failed)) from failed
-    except PortTaken as taken:
-        raise Unavailable(f"{taken}; ./qts kafka start --port takes another") from taken
-    except OSError as failed:
-        raise Unavailable(f"{broker.folder} cannot be used: {failed.strerror or failed}") from failed
 
 
 @command.add("stop", example="./qts kafka stop")
 def stop(out: Output) -> Answer:
     """Stop the broker that `./qts kafka start` started, in order, and only that. Its data stays."""
     broker = _broker()
-    try:
+    with explained("kafka", broker.folder, (KafkaFailed,)):
         pid = broker.stop()
-    except (KafkaFailed, Busy) as failed:
-        raise Unavailable(str(failed)) from failed
-    except OSError as failed:
-        raise Unavailable(f"{broker.folder} cannot be used: {failed.strerror or failed}") from failed
     out.console.print("Kafka was not running" if pid is None else f"Kafka has stopped (process {pid})")
     return Answer({"stopped": pid is not None, "pid": pid})
 

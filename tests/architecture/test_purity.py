@@ -26,6 +26,7 @@ MAY: dict[str, str] = {
     "streams/bench/simple_worker.py": "a worker of the benchmark, put together in a process of its own: the real clock is handed in there",
     "streams/cli/": "the outermost layer: it is where real clocks are handed in",
     "connectors/kafka/log.py": "it has to know for how long a broker has acknowledged nothing",
+    "connectors/background.py": "it waits for processes of this machine to come and go",
     "connectors/kafka/local_": "they start processes of this machine and wait for them",
     "connectors/kafka/system_clock.py": "it is the real clock that is handed in, to the publisher for example",
 }

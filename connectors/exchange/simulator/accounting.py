@@ -14,8 +14,9 @@ from typing import Final, Literal
 from connectors.exchange.simulator.accounts import Account
 from connectors.exchange.simulator.margin import liquidation_price
 from connectors.exchange.simulator.money import ZERO, money, ratio
-from connectors.exchange.simulator.pit import QUOTE, Pit
+from connectors.exchange.simulator.pit import Pit
 from connectors.exchange.simulator.records import (
+    QUOTE,
     AccountUpdate,
     AlgoRow,
     AlgoUpdate,

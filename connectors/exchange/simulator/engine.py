@@ -14,9 +14,10 @@ from connectors.exchange.simulator.accounting import Books
 from connectors.exchange.simulator.accounts import Account
 from connectors.exchange.simulator.margin import available, exposure, position_limit
 from connectors.exchange.simulator.money import ZERO, money
-from connectors.exchange.simulator.pit import QUOTE, open_pit
+from connectors.exchange.simulator.pit import open_pit
 from connectors.exchange.simulator.ports import Prices
 from connectors.exchange.simulator.records import (
+    QUOTE,
     AlgoRow,
     Candle,
     IncomeRow,

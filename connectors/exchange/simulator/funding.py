@@ -5,7 +5,8 @@ Decides: quantity × mark × rate, as they are in the first step at or after the
 
 from connectors.exchange.simulator.accounting import Books
 from connectors.exchange.simulator.money import money
-from connectors.exchange.simulator.pit import QUOTE, Pit
+from connectors.exchange.simulator.pit import Pit
+from connectors.exchange.simulator.records import QUOTE
 
 
 def pay_funding(books: Books, pit: Pit) -> None:

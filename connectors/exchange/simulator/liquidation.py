@@ -16,8 +16,8 @@ from connectors.exchange.simulator.accounting import Books
 from connectors.exchange.simulator.accounts import Account
 from connectors.exchange.simulator.margin import Standing, cross_standing, isolated_standing
 from connectors.exchange.simulator.money import ZERO, money, ratio
-from connectors.exchange.simulator.pit import QUOTE, Pit
-from connectors.exchange.simulator.records import NewOrder
+from connectors.exchange.simulator.pit import Pit
+from connectors.exchange.simulator.records import QUOTE, NewOrder
 
 
 def liquidate(books: Books) -> None:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from connectors.exchange.simulator.accounts import Account, Holding
 from connectors.exchange.simulator.money import ZERO, ratio
-from connectors.exchange.simulator.pit import QUOTE, Pit
-from connectors.exchange.simulator.records import NewOrder
+from connectors.exchange.simulator.pit import Pit
+from connectors.exchange.simulator.records import QUOTE, NewOrder
 
 _LIMIT_DEPTHS = 400
 """A position may be worth this many depths of its book, over the leverage: 8 million dollars of BTCUSDT at 125, 50 million at 20."""

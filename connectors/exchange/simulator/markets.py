@@ -7,9 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
-from connectors.exchange.simulator.records import Symbol
-
-QUOTE = "USDT"
+from connectors.exchange.simulator.records import QUOTE, Symbol
 
 
 class Market(NamedTuple):

@@ -12,8 +12,8 @@ from connectors.exchange.simulator.accounting import Books, Execution
 from connectors.exchange.simulator.accounts import Account
 from connectors.exchange.simulator.ladder import Ladder
 from connectors.exchange.simulator.money import ZERO
-from connectors.exchange.simulator.pit import QUOTE, Pit
-from connectors.exchange.simulator.records import NewOrder, OrderRow, OrderStatus, Side, TradeRow
+from connectors.exchange.simulator.pit import Pit
+from connectors.exchange.simulator.records import QUOTE, NewOrder, OrderRow, OrderStatus, Side, TradeRow
 
 NOT_FOUND, NOTHING_TO_REDUCE, LIQUIDATED = "2", "4", "5"
 """Why an order expired, as the exchange numbers it."""

@@ -6,15 +6,12 @@ because of it.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
 
 from connectors.exchange.simulator.book import Book
 from connectors.exchange.simulator.candles import Tape
 from connectors.exchange.simulator.ladder import Ladder
 from connectors.exchange.simulator.ports import PricePoint
 from connectors.exchange.simulator.records import AlgoRow, OrderRow, Quote, Symbol, WorkingType
-
-QUOTE: Final = "USDT"
 
 
 @dataclass(slots=True)

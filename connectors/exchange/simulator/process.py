@@ -12,7 +12,6 @@ Decides: how the child is started, asked and ended. Leaves to others: the exchan
 import asyncio
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from connectors import children
 from connectors.exchange.simulator.journal import Journal
 from connectors.exchange.simulator.plan_file import BadPlan
 from connectors.exchange.simulator.played_prices import BadPrices
@@ -49,8 +49,8 @@ class SimulatorProcess:
 
     def __init__(self, process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
         """Take a child that was just started; `running` makes it."""
-        self._process, self._said = process, said
-        self.url = self._first_line()
+        self._process = process
+        self.url = children.line_of(process, said, ANSWER_S_MAX, SimulatorFailed)
 
     @property
     def pid(self) -> int:
@@ -66,43 +66,18 @@ class SimulatorProcess:
         """Ask something under /sim/. Raises SimulatorFailed."""
         return ask(self.url, method, path, body)
 
-    def _first_line(self) -> str:
-        assert self._process.stdout is not None
-        pipe, line = self._process.stdout.fileno(), b""
-        while not line.endswith(b"\n"):
-            readable, _, _ = select.select([pipe], [], [], ANSWER_S_MAX)
-            if not readable:
-                raise SimulatorFailed(f"it did not answer within {ANSWER_S_MAX:.0f} s")
-            read = os.read(pipe, 4_096)
-            if not read:
-                self._said.seek(0)
-                raise SimulatorFailed(f"it has ended: {self._said.read().decode(errors='replace').strip()[-500:]}")
-            line += read
-        return line.decode().strip()
-
 
 @contextmanager
 def running(options: Options | None = None) -> Iterator[SimulatorProcess]:
     """Run an exchange in a child process for as long as a block lasts. Raises SimulatorFailed."""
     with tempfile.TemporaryFile() as said:
-        # In a session of its own: a Ctrl-C in the terminal is for whoever started it, who may still need it to end in order.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, bufsize=0, start_new_session=True,
-        )  # fmt: skip
+        process = children.started(__name__, said)
         assert process.stdin is not None
-        assert process.stdout is not None
         try:
             process.stdin.write(f"{(options or Options()).to_json()}\n".encode())
             yield SimulatorProcess(process, said)
         finally:
-            process.stdin.close()
-            process.stdout.close()
-            try:
-                process.wait(STOP_S_MAX)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(STOP_S_MAX)
+            children.end(process, STOP_S_MAX)
 
 
 def ask(url: str, method: str, path: str, body: object = None) -> Any:

@@ -6,7 +6,10 @@ look on the wire (server).
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+QUOTE: Final = "USDT"
+"""What everything is paid in, and all margin is."""
 
 Side = Literal["BUY", "SELL"]
 OrderType = Literal["MARKET", "LIMIT"]

@@ -6,14 +6,13 @@ Decides: what is in these answers; all margin is USDT, positions are one-way. Le
 from decimal import Decimal
 
 from connectors.exchange.simulator import wire
+from connectors.exchange.simulator.accounts import LEVERAGE_FIRST
 from connectors.exchange.simulator.calls import Call, page
 from connectors.exchange.simulator.house import House
-from connectors.exchange.simulator.money import share
-from connectors.exchange.simulator.records import PositionRow, Refused
+from connectors.exchange.simulator.money import ZERO, share
+from connectors.exchange.simulator.records import QUOTE, PositionRow, Refused
 from connectors.exchange.simulator.rest_orders import WEEK_MS
 
-ZERO = Decimal(0)
-QUOTE = "USDT"
 INCOMES, INCOMES_MAX = 100, 1_000
 SUCCESS: wire.Json = {"code": 200, "msg": "success"}
 
@@ -98,7 +97,7 @@ def symbol_config(house: House, call: Call) -> object:
     return [
         {
             "symbol": name, "marginType": "ISOLATED" if name in set_rows and set_rows[name].isolated else "CROSSED", "isAutoAddMargin": False,
-            "leverage": set_rows[name].leverage if name in set_rows else 20, "maxNotionalValue": wire.number(wire.PRICE_MAX),
+            "leverage": set_rows[name].leverage if name in set_rows else LEVERAGE_FIRST, "maxNotionalValue": wire.number(wire.PRICE_MAX),
         }
         for name in names
     ]  # fmt: skip

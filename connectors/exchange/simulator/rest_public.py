@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from connectors.exchange.simulator import wire
 from connectors.exchange.simulator.calls import Call
+from connectors.exchange.simulator.candles import DAY_MS, MINUTE_MS
 from connectors.exchange.simulator.house import House
 from connectors.exchange.simulator.records import Candle, Refused
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+HOUR_MS = 60 * MINUTE_MS
 INTERVALS = {
     "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS, "30m": 30 * MINUTE_MS, "1h": HOUR_MS, "2h": 2 * HOUR_MS,
     "4h": 4 * HOUR_MS, "6h": 6 * HOUR_MS, "8h": 8 * HOUR_MS, "12h": 12 * HOUR_MS, "1d": DAY_MS, "3d": 3 * DAY_MS, "1w": 7 * DAY_MS,

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from connectors.kafka.local_background import command_line
+from connectors.background import command_line
 from connectors.kafka.local_cluster import LocalCluster, running_cluster
 from streams.cli.main import main
 from tests.integration.kafka_server import Kafka, resolved_jars

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka.local_background import BackgroundBroker, PortTaken
+from connectors.background import PortTaken
+from connectors.kafka.local_background import BackgroundBroker
 from connectors.kafka.local_jars import KafkaMissing, resolved_jars
 from connectors.kafka.local_node import KafkaFailed, LocalNode, free_ports, new_cluster_id, port_taken
 from connectors.kafka.local_properties import NodePlan, NodePorts, Secured, server_properties
