@@ -1,10 +1,10 @@
 """What the contract suite of the `Exchange` port needs to know of an implementation besides the port: a price it can move, and a way to break it.
 
 Decides: the stage every test begins on, one account with 100,000 USDT that was checked, and a price that stands still. Leaves to others: the promises
-themselves (tests/contract/test_exchange.py). A second implementation is one more function here, and one more line in `STAGES` there.
+themselves (tests/contract/test_exchange.py). Another implementation is one more stage, and one more line in `STAGES` there.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -35,6 +35,9 @@ class Stage(Protocol):
 
     async def break_down(self) -> None:
         """Let every question fail from now on."""
+
+
+Scene = Callable[[Stage], Awaitable[None]]
 
 
 class Orders:

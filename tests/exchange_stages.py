@@ -1,4 +1,4 @@
-"""The stages on which the contract of the `Exchange` port is played: ccxt against the simulator, in one process, prices moved by hand."""
+"""The stages on which the contract of the `Exchange` port is played, prices moved by hand: ccxt against the simulator, and the fake exchange."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,11 +19,34 @@ from connectors.exchange.simulator.server import Server, serving
 from connectors.exchange.simulator.signing import Key
 from connectors.kafka.system_clock import SystemClock
 from tests.exchange_kit import GivenPrices
-from tests.exchange_stage import ACCOUNT, FUNDS, PRICE, REF, SYMBOL
+from tests.exchange_stage import ACCOUNT, FUNDS, PRICE, REF, SYMBOL, Scene
+from tests.fake_exchange import FakeExchange
+from tests.fake_exchange_faults import ASKING, DOING, Fault
 from tests.scripted_exchange import Allowance
+from tests.virtual_loop import Clock, run
 
 _SEED: Final = 7
 _DOWN: Final = "faults:\n  - fault: server_error\n"
+
+
+class FakeStage:
+    """The fake exchange."""
+
+    def __init__(self, exchange: FakeExchange) -> None:
+        """Take it."""
+        self.exchange = exchange
+
+    async def move_to(self, price: Decimal) -> None:
+        """Move the mark price of SYMBOL, and let happen what follows."""
+        await self.exchange.move(SYMBOL, price)
+
+    async def pay_in(self, amount: Decimal) -> None:
+        """Pay money into the account."""
+        self.exchange.pay(ACCOUNT, amount)
+
+    async def break_down(self) -> None:
+        """Let every question fail from now on."""
+        self.exchange.faults.always(Fault("before"), *DOING, *ASKING)
 
 
 class SimulatorStage:
@@ -67,3 +90,27 @@ async def simulator_stage() -> AsyncIterator[SimulatorStage]:
         ) as exchange:
             await exchange.check(REF, [SYMBOL, "ETHUSDT"])
             yield SimulatorStage(exchange, server, prices)
+
+
+def on_the_simulator(scene: Scene) -> None:
+    """Play a scene with ccxt and the simulator, in real time."""
+
+    async def played() -> None:
+        async with asyncio.timeout(60), simulator_stage() as stage:
+            await scene(stage)
+
+    asyncio.run(played())
+
+
+def on_the_fake(scene: Scene) -> None:
+    """Play a scene with the fake exchange, in virtual time."""
+    clock = Clock()
+    exchange = FakeExchange(clock, seed=_SEED)
+    exchange.open(ACCOUNT, FUNDS)
+    exchange.put(SYMBOL, PRICE)
+
+    async def played() -> None:
+        await exchange.check(REF, [SYMBOL, "ETHUSDT"])
+        await scene(FakeStage(exchange))
+
+    run(played, clock=clock, limit_s=60)

@@ -29,6 +29,26 @@ class Step(Enum):
     """The batches are acknowledged; their offsets are not committed yet."""
     RESUMING = 9
     """State is being restored."""
+    ORDER_NOTED = 10
+    """An order was read; NEW is under way."""
+    SENDING_NOTED = 11
+    """SENDING is under way."""
+    REQUEST_DUE = 12
+    """SENDING is durable; the request goes out next."""
+    REQUEST_ANSWERED = 13
+    """The exchange has answered; nothing of that is written."""
+    IN_DOUBT = 14
+    """No answer came; UNKNOWN is about to be written."""
+    FILLS_SAID = 15
+    """Fills are durable; nothing else of them is."""
+    EVENT_SAID = 16
+    """What the exchange said of an order is durable; the ledger does not know yet."""
+    STEP_NOTED = 17
+    """A step was written to the ledger and is durable."""
+    ORDER_OVER = 18
+    """An order is over; it is still kept."""
+    LEDGER_FORGETS = 19
+    """A high-water is durable; what is below it is about to be deleted."""
 
 
 class Watcher(Protocol):

@@ -6,7 +6,6 @@ one of them does (its unit tests).
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Any
 
@@ -14,10 +13,10 @@ import pytest
 
 from streams.exchange.errors import AlreadyKnown, Ambiguous, ClockOff, ExchangeError, NotThere, Rejected
 from streams.exchange.port import Connected, OrderReport, StopReport, Trade
-from tests.exchange_stage import ACCOUNT, FUNDS, PRICE, QUANTITY, REF, SYMBOL, Orders, Stage, next_of
-from tests.exchange_stages import simulator_stage
+from tests.exchange_stage import ACCOUNT, FUNDS, PRICE, QUANTITY, REF, SYMBOL, Orders, Scene, Stage, next_of
+from tests.exchange_stages import on_the_fake, on_the_simulator
 
-STAGES: dict[str, Callable[[], AbstractAsyncContextManager[Stage]]] = {"ccxt and the simulator": simulator_stage}
+STAGES: dict[str, Callable[[Scene], None]] = {"ccxt and the simulator": on_the_simulator, "the fake exchange": on_the_fake}
 
 Play = Callable[[Callable[[Stage, Orders], Awaitable[None]]], None]
 
@@ -27,11 +26,7 @@ def play(request: pytest.FixtureRequest) -> Play:
     """Play a scene on a stage that is set up for it alone."""
 
     def played(scene: Callable[[Stage, Orders], Awaitable[None]]) -> None:
-        async def run() -> None:
-            async with asyncio.timeout(60), STAGES[request.param]() as stage:
-                await scene(stage, Orders(stage.exchange))
-
-        asyncio.run(run())
+        STAGES[request.param](lambda stage: scene(stage, Orders(stage.exchange)))
 
     return played
 
@@ -291,6 +286,18 @@ def test_a_stops_name_in_use_is_known(play: Play) -> None:
             await stage.exchange.place_stop(orders.stop("same"))
 
         assert len(await stage.exchange.open_stops(ACCOUNT)) == 1
+
+    play(scene)
+
+
+def test_a_second_stop_of_a_position_is_not_taken_whatever_its_name(play: Play) -> None:
+    async def scene(stage: Stage, orders: Orders) -> None:
+        await stage.exchange.place(orders.market())
+        await stage.exchange.place_stop(orders.stop("first"))
+        with pytest.raises(ExchangeError):
+            await stage.exchange.place_stop(orders.stop("second", PRICE * Decimal("0.95")))
+
+        assert [one.client_id for one in await stage.exchange.open_stops(ACCOUNT)] == ["first"]
 
     play(scene)
 

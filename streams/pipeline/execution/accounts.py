@@ -1,0 +1,131 @@
+"""The accounts of a partition: each is checked, listened to, and compared with the exchange again and again.
+
+Decides: when an account may trade (checked, its symbol set up, reconciled), what becomes of each event of its stream, and when it is compared: when
+the stream begins, again after each break, and every so often. Leaves to others: what is compared (reconciling), what a report means for an order
+(settling).
+"""
+
+from collections.abc import Callable
+
+from streams.exchange.errors import ExchangeError, Fatal
+from streams.exchange.port import AccountRef, Connected, Lost, OrderReport, Payment, StopReport, Trade, UserEvent
+from streams.pipeline.execution.asking import Backoff
+from streams.pipeline.execution.gate import Standing
+from streams.pipeline.execution.means import Means
+from streams.pipeline.execution.reconciling import Reconciling
+from streams.pipeline.execution.tasks import Tasks
+from streams.pipeline.execution.trades import Trades
+from streams.pipeline.execution.watch import Watch
+
+LOOK_S = 0.2
+"""How often it is looked whether there are new accounts, and whether one is due to be compared."""
+
+
+class Accounts:
+    """Serves accounts."""
+
+    def __init__(
+        self,
+        means: Means,
+        tasks: Tasks,
+        standing: Standing,
+        trades: Trades,
+        reconciling: Reconciling,
+        watch_of: Callable[[str], Watch | None],
+    ) -> None:
+        """Serve with these. `watch_of` finds who follows an attempt, by its client id."""
+        self._means, self._tasks, self._standing, self._trades, self._reconciling = means, tasks, standing, trades, reconciling
+        self._watch_of = watch_of
+        self._served: dict[str, AccountRef] = {}
+        self._heard: set[str] = set()
+        self._setting_up: set[tuple[str, str]] = set()
+
+    def hears(self, account: str) -> bool:
+        """Tell whether the stream of an account runs."""
+        return account in self._heard
+
+    async def serve(self, is_mine: Callable[[str], bool]) -> None:
+        """Begin with each account as soon as it is known."""
+        while True:
+            for account, ref in tuple(self._means.brakes.accounts.items()):
+                if account not in self._served and is_mine(account):
+                    self._served[account] = ref
+                    self._tasks.spawn(self._serve(ref))
+            await self._means.sleep(LOOK_S)
+
+    def set_up(self, account: str, symbol: str) -> None:
+        """Have a symbol set up for an account, once, as soon as that account is served."""
+        if (account, symbol) not in self._setting_up:
+            self._setting_up.add((account, symbol))
+            self._tasks.spawn(self._set_up(account, symbol))
+
+    async def _set_up(self, account: str, symbol: str) -> None:
+        while account not in self._served:
+            await self._means.sleep(LOOK_S)
+        await self._checked(self._served[account], (symbol,))
+        self._standing.ready.add((account, symbol))
+
+    async def _serve(self, ref: AccountRef) -> None:
+        account = ref.account
+        await self._checked(ref, ())
+        self._tasks.spawn(self._compared(account))
+        async for event in self._means.exchange.events(account):
+            if isinstance(event, Connected):
+                self._heard.add(account)
+                self._reconciling.due(account)
+            elif isinstance(event, Lost):
+                self._heard.discard(account)
+                self._means.alert(f"account {account}: its stream was lost: {event.reason}")
+            else:
+                self._take(account, event)
+
+    async def _checked(self, ref: AccountRef, symbols: tuple[str, ...]) -> None:
+        backoff = Backoff(self._means, f"check of account {ref.account}")
+        while True:
+            try:
+                await self._means.exchange.check(ref, symbols)
+            except Fatal as fatal:
+                if ref.account not in self._standing.halted:
+                    self._standing.halted[ref.account] = str(fatal)
+                    self._means.alert(f"account {ref.account} is halted: {fatal}")
+                await backoff.wait(fatal)
+            except ExchangeError as error:
+                await backoff.wait(error)
+            else:
+                self._standing.halted.pop(ref.account, None)
+                return
+
+    async def _compared(self, account: str) -> None:
+        """Compare for ever, whenever it is due."""
+        backoff = Backoff(self._means, f"comparing account {account}")
+        while True:
+            if not self._reconciling.is_due(account):
+                await self._means.sleep(LOOK_S)
+                continue
+            try:
+                await self._reconciling.sweep(account)
+            except ExchangeError as error:
+                await backoff.wait(error)
+            else:
+                backoff = Backoff(self._means, f"comparing account {account}")
+                self._standing.reconciled.add(account)
+
+    def _take(self, account: str, event: UserEvent) -> None:
+        if isinstance(event, OrderReport):
+            watch = self._watch_of(event.client_id)
+            if watch is not None:
+                watch.put(event)
+            else:
+                self._reconciling.foreign(account, event)
+        elif isinstance(event, Trade):
+            self._tasks.spawn(self._trade(account, event))
+        elif isinstance(event, Payment):
+            self._tasks.spawn(self._reconciling.pay(account, event))
+        elif isinstance(event, StopReport):
+            self._reconciling.due(account)
+
+    async def _trade(self, account: str, trade: Trade) -> None:
+        await self._trades.say(account, trade, trade.client_id)
+        watch = self._watch_of(trade.client_id)
+        if watch is not None:
+            watch.stir()

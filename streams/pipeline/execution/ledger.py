@@ -1,0 +1,265 @@
+"""The ledger: what is known of each attempt of each order. It only grows, until all of an order is over.
+
+Decides: how records merge, whatever order they come in: the furthest step counts, and of several sendings the last, because only after its window is
+anybody sure. A refusal is nothing beside a sending: who refused then did not know of it. What may be forgotten: steps at or below a high-water,
+and a high-water below a newer one. Leaves to others: writing (store), what to do about an order (executor).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from streams.desk.outputs import Cancel, Order
+from streams.desk.values import ZERO
+from streams.pipeline.execution.ledger_keys import CANCEL, NEW, Keys, Place, Step, place_of, read_place
+
+CHANGELOG: Final = "qts-execution-ledger-changelog"
+STEP, CURSOR, OWNER = "LedgerStep", "LedgerCursor", "LedgerStep"
+HELD, LEFT = "HELD", "LEFT"
+
+End = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED"]
+
+
+class LedgerCodec(Protocol):
+    """Bytes to orders and records, and back."""
+
+    def decode(self, raw: bytes) -> Any:
+        """Read a message."""
+
+    def encode_record(self, name: str, record: Mapping[str, Any]) -> bytes:
+        """Write a record of a schema."""
+
+    def decode_record(self, name: str, raw: bytes) -> dict[str, Any]:
+        """Read a record of a schema."""
+
+
+class StepRecord(NamedTuple):
+    """What is kept under a step's key."""
+
+    ts: int
+    quantity: Decimal
+    window_ms: int = 0
+    filled: Decimal = ZERO
+    rest: Decimal = ZERO
+    exchange_id: str = ""
+    kind: str = ""
+    reason: str = ""
+
+
+class Cursor(NamedTuple):
+    """How far the trades of a symbol were said."""
+
+    trade_id: str = ""
+    ts: int = 0
+    position: Decimal = ZERO
+    adjusted: Decimal = ZERO
+    adjustment_id: str = ""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One client id, and its fate as far as it is known."""
+
+    number: int
+    quantity: Decimal
+    sent: StepRecord | None = None
+    refused: StepRecord | None = None
+    unknown: bool = False
+    exchange_id: str = ""
+    filled: Decimal = ZERO
+    done: StepRecord | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Tell whether the exchange has said that it has it."""
+        return bool(self.exchange_id)
+
+
+@dataclass(slots=True)
+class Entry:
+    """An order, and all its attempts."""
+
+    order: Order
+    place: Place
+    attempts: list[Attempt] = field(default_factory=list)
+    cancel: Cancel | None = None
+    over: bool = False
+    """Nothing more is done about it: everything was said."""
+
+    @property
+    def attempt(self) -> Attempt:
+        """Give the last attempt, which is the first while none was made."""
+        return self.attempts[-1]
+
+    @property
+    def filled(self) -> Decimal:
+        """Give what all attempts have brought."""
+        return sum((attempt.filled for attempt in self.attempts), ZERO)
+
+
+def client_id(order: Order, attempt: int) -> str:
+    """Name an attempt: at most 32 and 4 characters."""
+    return f"{order.order_id}-a{attempt}"
+
+
+class Ledger:
+    """The ledger of one partition."""
+
+    def __init__(self, partition: int, codec: LedgerCodec, items: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Read what there is, in whatever order."""
+        self.keys, self._codec = Keys(partition), codec
+        self.accounts: dict[str, dict[Place, Entry]] = {}
+        self.high: dict[str, Place] = {}
+        self.cursors: dict[tuple[str, str], Cursor] = {}
+        self.owners: dict[str, bool] = {}
+        """By token, whether it has left."""
+        self.by_client_id: dict[str, tuple[Entry, Attempt]] = {}
+        self._by_order_id: dict[str, Entry] = {}
+        self._kept: dict[str, dict[Place, set[bytes]]] = {}
+        self._highs: dict[str, set[Place]] = {}
+        later = []
+        for key, value in items:
+            if key.endswith(f"/{NEW}".encode()):
+                self.take(key, value)
+            else:
+                later.append((key, value))
+        # An order's steps fit only under the order, and a higher attempt only above the lower.
+        for key, value in sorted(later):
+            self.take(key, value)
+        for account in tuple(self.high):
+            self._below(account)
+
+    def take(self, key: bytes, value: bytes | None) -> None:
+        """Take a record in that is durable."""
+        _, account, kind, *rest = key.decode().split("/")
+        if kind == "order":
+            self._take_order(key, account, read_place(rest[0]), rest[1:], value)
+        elif kind == "high":
+            self._take_high(account, read_place(rest[0]), value)
+        elif kind == "trades":
+            if value is not None:
+                self.cursors[account, rest[0]] = Cursor(**self._codec.decode_record(CURSOR, value))
+        elif kind == "owner":
+            if value is None:
+                self.owners.pop(rest[0], None)
+            else:
+                self.owners[rest[0]] = self._codec.decode_record(OWNER, value)["kind"] == LEFT
+
+    def entries(self) -> Iterator[Entry]:
+        """Give all orders that are kept, by account in their order."""
+        for account in sorted(self.accounts):
+            yield from (entry for _, entry in sorted(self.accounts[account].items()))
+
+    def of(self, order: Order) -> Entry | None:
+        """Find an order."""
+        return self._by_order_id.get(order.order_id)
+
+    def of_id(self, order_id: str) -> Entry | None:
+        """Find an order by its id."""
+        return self._by_order_id.get(order_id)
+
+    def is_over(self, account: str, place: Place) -> bool:
+        """Tell whether an order is at or below what is all over."""
+        high = self.high.get(account)
+        return high is not None and place <= high
+
+    def encode_step(self, record: StepRecord) -> bytes:
+        """Write a step."""
+        return self._codec.encode_record(STEP, record._asdict())
+
+    def encode_cursor(self, cursor: Cursor) -> bytes:
+        """Write how far trades were said."""
+        return self._codec.encode_record(CURSOR, cursor._asdict())
+
+    def encode_owner(self, *, left: bool) -> bytes:
+        """Write that a partition is owned, or was."""
+        return self.encode_step(StepRecord(0, ZERO, kind=LEFT if left else HELD))
+
+    def finished(self, account: str, at_least: int) -> Place | None:
+        """Give up to where all orders of an account are over, if that many can be forgotten then."""
+        newest, count = None, 0
+        for place, entry in sorted(self.accounts.get(account, {}).items()):
+            if not entry.over:
+                break
+            newest, count = place, count + 1
+        return newest if count >= at_least else None
+
+    def outdated(self, account: str) -> list[bytes]:
+        """Give the keys that mean nothing any more, because of a high-water that is durable."""
+        high = self.high.get(account)
+        if high is None:
+            return []
+        steps = [key for place, keys in self._kept.get(account, {}).items() if place <= high for key in sorted(keys)]
+        return steps + [self.keys.high(account, place) for place in self._highs.get(account, ()) if place < high]
+
+    def _take_order(self, key: bytes, account: str, place: Place, rest: list[str], value: bytes | None) -> None:
+        if value is None:
+            kept = self._kept.get(account, {})
+            keys = kept.get(place, set())
+            keys.discard(key)
+            if not keys:
+                kept.pop(place, None)
+            return
+        self._kept.setdefault(account, {}).setdefault(place, set()).add(key)
+        if self.is_over(account, place):
+            return
+        entry = self.accounts.setdefault(account, {}).get(place)
+        if rest[0] == NEW:
+            if entry is None:
+                order: Order = self._codec.decode(value)
+                assert place_of(order) == place
+                self._add(Entry(order, place, [Attempt(0, order.quantity)]))
+        elif entry is None:
+            return  # steps whose order was deleted: all of it was over
+        elif rest[0] == CANCEL:
+            entry.cancel = entry.cancel or self._codec.decode(value)
+        else:
+            self._take_step(entry, int(rest[0]), rest[1], StepRecord(**self._codec.decode_record(STEP, value)))
+
+    def _add(self, entry: Entry) -> None:
+        self.accounts[entry.order.account][entry.place] = entry
+        self._by_order_id[entry.order.order_id] = entry
+        self.by_client_id[client_id(entry.order, 0)] = entry, entry.attempt
+
+    def _take_step(self, entry: Entry, number: int, step: Step | str, record: StepRecord) -> None:
+        while len(entry.attempts) <= number:
+            self._add_attempt(entry, record.quantity)
+        attempt = entry.attempts[number]
+        attempt.quantity = record.quantity
+        attempt.exchange_id = attempt.exchange_id or record.exchange_id
+        attempt.filled = max(attempt.filled, record.filled)
+        if step == "REFUSED":
+            attempt.refused = record
+        elif step == "SENDING":
+            if attempt.sent is None or record.ts + record.window_ms > attempt.sent.ts + attempt.sent.window_ms:
+                attempt.sent = record
+        elif step == "UNKNOWN":
+            attempt.unknown = True
+        elif step == "DONE":
+            attempt.done = attempt.done or record
+            if record.rest and len(entry.attempts) == number + 1:
+                self._add_attempt(entry, record.rest)
+
+    def _add_attempt(self, entry: Entry, quantity: Decimal) -> None:
+        attempt = Attempt(len(entry.attempts), quantity)
+        entry.attempts.append(attempt)
+        self.by_client_id[client_id(entry.order, attempt.number)] = entry, attempt
+
+    def _take_high(self, account: str, place: Place, value: bytes | None) -> None:
+        if value is None:
+            self._highs.get(account, set()).discard(place)
+            return
+        self._highs.setdefault(account, set()).add(place)
+        if not self.is_over(account, place):
+            self.high[account] = place
+            self._below(account)
+
+    def _below(self, account: str) -> None:
+        """Drop the orders that are over by the high-water; their keys are kept in mind until they are deleted."""
+        high, orders = self.high[account], self.accounts.get(account, {})
+        for place in [place for place in orders if place <= high]:
+            entry = orders.pop(place)
+            del self._by_order_id[entry.order.order_id]
+            for attempt in entry.attempts:
+                self.by_client_id.pop(client_id(entry.order, attempt.number), None)

@@ -1,0 +1,103 @@
+"""Sending an attempt: the intent is durable before the request goes out, and what may have been done is never done again.
+
+Decides: the order of writes up to the exchange's answer, what an error means for the attempt, and how often what was certainly not done is tried.
+Leaves to others: whether it may be sent (gate), its end (ending), and finding out what nobody knows (resolving).
+"""
+
+from enum import Enum
+
+from streams.exchange.errors import AlreadyKnown, Ambiguous, ExchangeError, Fatal, NotThere, Rejected, Retryable
+from streams.exchange.port import OrderReport, Placing
+from streams.pipeline.execution.ending import Ending
+from streams.pipeline.execution.gate import Gate, Refusal, Standing
+from streams.pipeline.execution.ledger import Attempt, Entry, StepRecord, client_id
+from streams.pipeline.execution.means import Means
+from streams.pipeline.steps import Step
+
+
+class Fate(Enum):
+    """What became of an attempt that has no report."""
+
+    OVER = "over"
+    IN_DOUBT = "in doubt"
+
+
+class Sending:
+    """Sends attempts."""
+
+    def __init__(self, means: Means, standing: Standing, gate: Gate, ending: Ending) -> None:
+        """Send with these."""
+        self._means, self._standing, self._gate, self._ending = means, standing, gate, ending
+
+    async def send(self, entry: Entry, attempt: Attempt) -> OrderReport | Fate:
+        """Send an attempt, or have it refused."""
+        means, order = self._means, entry.order
+        failures = 0
+        while True:
+            refusal = await self._clear(entry, attempt)
+            if refusal is None:
+                await means.exchange.room(order.account, urgent=order.reduce_only)
+                refusal = self._gate.refuses(entry, attempt)
+            if refusal is not None:
+                await self._ending.refuse(entry, attempt, refusal)
+                return Fate.OVER
+            sent = await self._intend(entry, attempt)
+            if not self._gate.still(order) or means.exchange.now_ms() - sent.ts > sent.window_ms:
+                continue  # it was certainly not sent, and may be in the next turn
+            means.watcher.at(Step.REQUEST_DUE)
+            try:
+                report = await means.exchange.place(self._placing(entry, attempt, sent))
+            except Retryable as error:
+                if failures == len(means.limits.waits_s):
+                    await self._ending.end(entry, attempt, "REJECTED", ts=sent.ts, reason=f"NOT_DONE {error}")
+                    return Fate.OVER
+                await means.sleep(self._pause_s(failures, error))
+                failures += 1
+            except ExchangeError as error:
+                return await self._failed(entry, attempt, sent, error)
+            else:
+                means.watcher.at(Step.REQUEST_ANSWERED)
+                return report
+
+    async def _clear(self, entry: Entry, attempt: Attempt) -> Refusal | None:
+        """Wait until nothing keeps it waiting any more; give what refuses it meanwhile."""
+        while True:
+            refusal = self._gate.refuses(entry, attempt)
+            held = self._gate.waits_for(entry.order)
+            if not held or (refusal is not None and self._standing.taken_over):
+                return refusal
+            await self._means.sleep(self._means.limits.block_look_s)
+
+    async def _intend(self, entry: Entry, attempt: Attempt) -> StepRecord:
+        """Write that it is being sent."""
+        means = self._means
+        sent = StepRecord(means.exchange.now_ms(), attempt.quantity, means.limits.window_ms)
+        key = means.ledger.keys.step(entry.order.account, entry.place, attempt.number, "SENDING", sent.ts)
+        means.watcher.at(Step.SENDING_NOTED)
+        await means.outbox.note((key, means.ledger.encode_step(sent)))
+        return sent
+
+    async def _failed(self, entry: Entry, attempt: Attempt, sent: StepRecord, error: ExchangeError) -> Fate:
+        if isinstance(error, Rejected):
+            await self._ending.end(entry, attempt, "REJECTED", ts=sent.ts, reason=f"{error.code} {error.reason}")
+            return Fate.OVER
+        if isinstance(error, Fatal):
+            self._standing.halted[entry.order.account] = str(error)
+            self._means.alert(f"account {entry.order.account} is halted: {error}")
+            await self._ending.end(entry, attempt, "REJECTED", ts=sent.ts, reason=f"FATAL {error}")
+            return Fate.OVER
+        assert isinstance(error, AlreadyKnown | Ambiguous | NotThere)
+        return Fate.IN_DOUBT
+
+    def _placing(self, entry: Entry, attempt: Attempt, sent: StepRecord) -> Placing:
+        order = entry.order
+        return Placing(
+            order.account, client_id(order, attempt.number), order.symbol, order.side, order.type, attempt.quantity,
+            order.limit_price, order.reduce_only, sent.ts, sent.window_ms,
+        )  # fmt: skip
+
+    def _pause_s(self, failures: int, error: Retryable) -> float:
+        """Give how long to wait: what the exchange says, else longer each time, by chance up to half as much again. Never longer than it lives."""
+        limits = self._means.limits
+        own_s = limits.waits_s[failures] * (1 + self._means.chance.random() / 2)
+        return min(max(own_s, error.after_s or 0.0), limits.age_ms_max / 1000)

@@ -1,0 +1,66 @@
+"""Trades of ours: each is said as a fill, by whichever way it is heard of first.
+
+Decides: whose order a trade is, and that a trade that is being said already is waited for instead of said again. The desk drops repeats; what is kept
+here saves them only. Leaves to others: asking for trades (settling, reconciling).
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from streams.desk.values import ZERO
+from streams.exchange.port import Trade
+from streams.pipeline.execution.means import Means
+from streams.pipeline.execution.tasks import Tasks
+from streams.pipeline.execution.words import fill
+from streams.pipeline.steps import Step
+
+SAID_MAX: Final = 20_000
+"""Trades remembered as said: hours of a busy partition."""
+
+
+class _Said(NamedTuple):
+    order: tuple[str, str]
+    quantity: Decimal
+    saying: "asyncio.Task[None]"
+
+
+class Trades:
+    """What was said of trades."""
+
+    def __init__(self, means: Means, tasks: Tasks) -> None:
+        """Begin with none."""
+        self._means, self._tasks = means, tasks
+        self._said: dict[tuple[str, str, str], _Said] = {}
+        self._orders: dict[tuple[str, str], list[_Said]] = {}
+        """By account and the exchange's id of the order."""
+
+    def sum_of(self, account: str, exchange_id: str) -> Decimal:
+        """Give how much of an order was said, or is being said."""
+        return sum((said.quantity for said in self._orders.get((account, exchange_id), ())), ZERO)
+
+    async def said(self, account: str, exchange_id: str) -> None:
+        """Wait until all of an order is durable."""
+        for said in tuple(self._orders.get((account, exchange_id), ())):
+            await asyncio.shield(said.saying)
+
+    def forget(self, account: str, exchange_id: str) -> None:
+        """Forget an order that is over."""
+        self._orders.pop((account, exchange_id), None)
+
+    async def say(self, account: str, trade: Trade, client_id: str) -> None:
+        """Say a trade of an order of that name, once; come back when it is durable."""
+        key = (account, trade.symbol, trade.trade_id)
+        said = self._said.get(key)
+        if said is None:
+            order = (account, trade.exchange_id)
+            said = self._said[key] = _Said(order, trade.quantity, self._tasks.spawn(self._say(account, trade, client_id)))
+            self._orders.setdefault(order, []).append(said)
+            if len(self._said) > SAID_MAX:
+                oldest = self._said.pop(next(iter(self._said)))
+                self._orders.pop(oldest.order, None)
+        await asyncio.shield(said.saying)
+
+    async def _say(self, account: str, trade: Trade, client_id: str) -> None:
+        await self._means.outbox.say(fill(self._means.exchange.name, account, trade, client_id))
+        self._means.watcher.at(Step.FILLS_SAID)
