@@ -23,13 +23,18 @@ SAME_ALREADY: Final = "-4046"
 """No need to change the margin type."""
 
 
-async def check(line: Line, ref: AccountRef, symbols: Sequence[str], *, permissions: bool) -> None:
-    """Look at everything; `Fatal` at the first that is wrong."""
+async def check(line: Line, ref: AccountRef, *, permissions: bool) -> None:
+    """Look at the account; `Fatal` at the first that is wrong."""
     clock(line)
     if permissions:
         refuse(ref, await line.ask(endpoints.PERMISSIONS, may_not))
     refuse(ref, await line.ask(endpoints.ACCOUNT, cannot_trade))
     refuse(ref, await line.ask(endpoints.POSITION_MODE, two_sided))
+
+
+async def set_up(line: Line, ref: AccountRef, symbols: Sequence[str]) -> None:
+    """Set leverage and margin of symbols; `Fatal` where the exchange does not."""
+    clock(line)
     for symbol in symbols:
         await margin(line, symbol)
         await leverage(line, symbol, ref.leverage)

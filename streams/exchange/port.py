@@ -147,7 +147,7 @@ class Exchange(Protocol):
         """Tell by how much `now_ms` may be wrong; None where it was not compared yet, or too long ago."""
 
     async def check(self, ref: AccountRef, symbols: Sequence[str]) -> None:
-        """Make an account known and look whether it may trade: permissions, position mode, leverage, margin type. `Fatal` if not."""
+        """Make an account known, look once whether it may trade (permissions, position mode), set leverage and margin of symbols. `Fatal` if not."""
 
     async def room(self, account: str, *, urgent: bool) -> None:
         """Wait until one order may be sent. Urgent (cancels, less risk) goes first and may use the reserve."""

@@ -46,6 +46,9 @@ class Ending:
             await means.sleep(means.limits.block_look_s)
         await means.outbox.say(event(entry, attempt, _word(entry, record.kind), record.ts, reason=record.reason))
         means.watcher.at(Step.EVENT_SAID)
+        key = means.ledger.keys.step(entry.order.account, entry.place, attempt.number, "DONE", 0)
+        await means.outbox.note((key, means.ledger.encode_step(record)))
+        means.watcher.at(Step.STEP_NOTED)
         await self._over(entry)
 
     async def end(

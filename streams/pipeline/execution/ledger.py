@@ -98,6 +98,11 @@ class Entry:
         return sum((attempt.filled for attempt in self.attempts), ZERO)
 
 
+def _in_order(item: tuple[bytes, bytes]) -> Place:
+    """Sort orders by their place."""
+    return read_place(item[0].decode().split("/")[3])
+
+
 def client_id(order: Order, attempt: int) -> str:
     """Name an attempt: at most 32 and 4 characters."""
     return f"{order.order_id}-a{attempt}"
@@ -110,6 +115,7 @@ class Ledger:
         """Read what there is, in whatever order."""
         self.keys, self._codec = Keys(partition), codec
         self.accounts: dict[str, dict[Place, Entry]] = {}
+        """By account, its orders in their order."""
         self.high: dict[str, Place] = {}
         self.cursors: dict[tuple[str, str], Cursor] = {}
         self.owners: dict[str, bool] = {}
@@ -118,14 +124,12 @@ class Ledger:
         self._by_order_id: dict[str, Entry] = {}
         self._kept: dict[str, dict[Place, set[bytes]]] = {}
         self._highs: dict[str, set[Place]] = {}
-        later = []
+        orders: list[tuple[bytes, bytes]] = []
+        later: list[tuple[bytes, bytes]] = []
         for key, value in items:
-            if key.endswith(f"/{NEW}".encode()):
-                self.take(key, value)
-            else:
-                later.append((key, value))
+            (orders if key.endswith(f"/{NEW}".encode()) else later).append((key, value))
         # An order's steps fit only under the order, and a higher attempt only above the lower.
-        for key, value in sorted(later):
+        for key, value in (*sorted(orders, key=_in_order), *sorted(later)):
             self.take(key, value)
         for account in tuple(self.high):
             self._below(account)
@@ -149,7 +153,7 @@ class Ledger:
     def entries(self) -> Iterator[Entry]:
         """Give all orders that are kept, by account in their order."""
         for account in sorted(self.accounts):
-            yield from (entry for _, entry in sorted(self.accounts[account].items()))
+            yield from self.accounts[account].values()
 
     def of(self, order: Order) -> Entry | None:
         """Find an order."""
@@ -179,7 +183,7 @@ class Ledger:
     def finished(self, account: str, at_least: int) -> Place | None:
         """Give up to where all orders of an account are over, if that many can be forgotten then."""
         newest, count = None, 0
-        for place, entry in sorted(self.accounts.get(account, {}).items()):
+        for place, entry in self.accounts.get(account, {}).items():
             if not entry.over:
                 break
             newest, count = place, count + 1
@@ -218,7 +222,11 @@ class Ledger:
             self._take_step(entry, int(rest[0]), rest[1], StepRecord(**self._codec.decode_record(STEP, value)))
 
     def _add(self, entry: Entry) -> None:
-        self.accounts[entry.order.account][entry.place] = entry
+        orders = self.accounts[entry.order.account]
+        in_order = not orders or next(reversed(orders)) < entry.place
+        orders[entry.place] = entry
+        if not in_order:
+            self.accounts[entry.order.account] = dict(sorted(orders.items()))
         self._by_order_id[entry.order.order_id] = entry
         self.by_client_id[client_id(entry.order, 0)] = entry, entry.attempt
 

@@ -1,7 +1,7 @@
 """Writes the ledger, and what execution says, through the log.
 
-Decides: that a record counts here only when it is durable, and that what was written for a partition that has gone touches nothing any more. Leaves to
-others: when acknowledgements are taken (the log is polled by the shell), and what is written.
+Decides: that a record counts here only when it is durable, and that what was written for a partition that has gone touches nothing any more. Leaves
+to others: when acknowledgements are taken (the log is polled by the shell), and what is written.
 """
 
 import asyncio
