@@ -1,12 +1,13 @@
-"""Chaos for a sequencer: crashes, lost suffixes, others at work at the same time, in an order only the seed knows.
+"""Chaos for a sequencer: crashes, lost suffixes, others at work at the same time, in an order only the seed knows, while inputs come in.
 
 Decides: what happens next. Leaves to others: what has to be true in the end (the test).
 """
 
+from itertools import islice
 from random import Random
 
 from tests.log_kit import Cluster, Crash, Producer
-from tests.sequencer_kit import Clock, Worker, fill_sources
+from tests.sequencer_kit import Clock, Worker, coming_in
 
 PARTITIONS = 2
 ACTIONS_MAX = 300
@@ -16,9 +17,9 @@ class SequencerChaos:
     """One run of one seed."""
 
     def __init__(self, seed: int, zombies: bool) -> None:
-        """Begin with full sources."""
+        """Begin with empty sources: what is there before a sequencer comes is never merged."""
         self.chance, self.clock, self.cluster = Random(f"sequencer/{seed}"), Clock(), Cluster()
-        fill_sources(self.cluster, PARTITIONS, seed % 3, 500)
+        self._inputs = coming_in(self.cluster, PARTITIONS, seed % 3, 500)
         self.crashes = self.moves = 0
         self._with_zombies, self._calm = zombies, False
         self.zombies: list[Worker] = []
@@ -32,12 +33,14 @@ class SequencerChaos:
             except Crash:
                 self._replace(dies=True)
         self._calm = True
+        self._come(1_000)
         self.live.finish(self.clock)
         for zombie in self.zombies:
             zombie.log.flow()
 
     def _act(self) -> None:
         luck, chance, live = self.chance.randrange(100), self.chance, self.live
+        self._come(chance.randint(0, 4))
         self.clock.now_ms += chance.choice((0, 5, 30, 120))
         if luck < 50:
             live.take(chance.choice(list(live.positions)), chance.randint(1, 30))
@@ -55,6 +58,10 @@ class SequencerChaos:
             zombie.sequencer.tick()
             zombie.log.deliver()
             zombie.tend()
+
+    def _come(self, inputs: int) -> None:
+        for _ in islice(self._inputs, inputs):
+            pass
 
     def _replace(self, dies: bool) -> None:
         if dies:

@@ -3,7 +3,7 @@
 Decides: what is checked when a batch is acknowledged: all of it is on the tape. Leaves to others: when it crashes, and what is on the sources.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -126,11 +126,19 @@ def in_order(offsets: Sequence[int]) -> bool:
     return all(before < after for before, after in pairwise(offsets))
 
 
-def fill_sources(cluster: Cluster, partitions: int, seed: int, events: int) -> None:
-    """Put the inputs of a generated day on their topics, each under its key."""
+def coming_in(cluster: Cluster, partitions: int, seed: int, events: int) -> Iterator[Source]:
+    """Put the inputs of a generated day on their topics, each under its key, one at a time; tell where each went."""
     for event, _ in generate(seed, events, 4, 4, mark_every_ms=1_000):
         body = event.body
         if event.topic in TOPICS:
             name = getattr(body, "account", None) or getattr(body, "symbol", None) or "*"
             key = str(name).encode()
-            cluster.put(event.topic, partition_of(key, partitions), key, CODEC.encode(body))
+            source = event.topic, partition_of(key, partitions)
+            cluster.put(*source, key, CODEC.encode(body))
+            yield source
+
+
+def fill_sources(cluster: Cluster, partitions: int, seed: int, events: int) -> None:
+    """Put all the inputs of a generated day on their topics."""
+    for _ in coming_in(cluster, partitions, seed, events):
+        pass

@@ -51,6 +51,10 @@ class Step(Enum):
     """A high-water is durable; what is below it is about to be deleted."""
 
 
+OF_EXECUTION = frozenset(step for step in Step if step.value >= Step.ORDER_NOTED.value)
+"""The steps of execution. The others are those of the tape and the desk."""
+
+
 class Watcher(Protocol):
     """Is told of every step."""
 

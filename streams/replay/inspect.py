@@ -1,8 +1,10 @@
 """Looking into a tape: what is in it, and whether it hangs together.
 
 Decides: what is counted, and what is wrong: an event that cannot be read, a gap in the offsets, a source whose positions go back to what was never
-there, a decision out of its place, a hash that is not that of its words, a chain with a link missing. Leaves to others: damage of the file
-itself (tape_file), and whether the decisions are right (replay --diff).
+there, a decision out of its place, a hash that is not that of its words, a chain with a link missing. A mark was there if it stands in the one it
+was merged into: whoever comes after a sequencer that died before it committed passes on one by one what that one had merged. A second that was
+passed over and comes late is lost to nobody: ticks are no inputs, and the later one has said it. Leaves to others: damage of the file itself
+(tape_file), and whether the decisions are right (replay --diff).
 """
 
 from collections import Counter, deque
@@ -11,11 +13,13 @@ from dataclasses import dataclass, field
 
 from schemas.codec import Undecodable
 from schemas.registry import Registry
-from streams.desk.messages import EVERY_ACCOUNT, TapeEvent
+from streams.desk.messages import EVERY_ACCOUNT, Mark, TapeEvent
 from streams.desk.state import START_OF_CHAIN
 from streams.desk.turn import link_of
+from streams.pipeline.sequencer import TICKS
 from streams.replay.diff import read_decision
 from streams.replay.replay import recorded, starting_state
+from streams.replay.shown_marks import ShownMarks
 from streams.replay.tape_file import TapeReader
 
 PROBLEMS_MAX = 100
@@ -42,7 +46,7 @@ class Inspection:
     kinds: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
-    """By topic: source positions that are not on the tape. Conflated marks leave such gaps, and so do compacted topics."""
+    """By topic: source positions that were passed over. Conflated marks leave such gaps, and so do compacted topics."""
     accounts: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     problem_count: int = 0
@@ -61,15 +65,22 @@ class _Source:
     newest: int = -1
     known: set[int] = field(default_factory=set)
     order: deque[int] = field(default_factory=deque)
+    marks: ShownMarks = field(default_factory=lambda: ShownMarks(REMEMBERED_MAX))
 
-    def is_repeat(self, position: int) -> bool:
-        """Tell whether a position has been before, as far as anybody remembers."""
+    def is_repeat(self, event: TapeEvent) -> bool:
+        """Tell whether what an input says has been before, by itself or merged with others, as far as anybody remembers."""
+        position = event.source_offset
         forgotten = len(self.order) == REMEMBERED_MAX and position < self.order[0]
-        return position <= self.start or position in self.known or forgotten
+        if position <= self.start or position in self.known or forgotten or event.topic == TICKS:
+            return True
+        return isinstance(event.body, Mark) and self.marks.holds(position, event.body)
 
-    def take(self, position: int) -> int:
-        """Note the newest position; tell how many were skipped to get there."""
+    def take(self, event: TapeEvent) -> int:
+        """Note the newest input; tell how many positions were skipped to get there."""
+        position = event.source_offset
         skipped = position - self.newest - 1 if self.newest >= 0 else 0
+        if isinstance(event.body, Mark):
+            self.marks.show(position, event.body)
         self.newest = position
         self.known.add(position)
         self.order.append(position)
@@ -126,8 +137,8 @@ class Inspector:
             found.accounts.add(account)
         source = self._sources.setdefault((event.topic, event.partition), _Source())
         if event.source_offset > source.newest:
-            found.skipped[event.topic] += source.take(event.source_offset)
-        elif source.is_repeat(event.source_offset):
+            found.skipped[event.topic] += source.take(event)
+        elif source.is_repeat(event):
             found.repeats += 1
         else:
             where = f"{event.topic}/{event.partition}@{event.source_offset}"

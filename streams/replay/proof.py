@@ -5,7 +5,7 @@ Decides: what counts as missing, as contradicting, as a repeat. Leaves to others
 """
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -22,6 +22,7 @@ from streams.pipeline.sequencer import EVERYWHERE, MARKS, PORTFOLIO
 from streams.pipeline.snapshots import SnapshotWriter
 from streams.pipeline.write_pipeline import LANES, TOPIC_OF
 from streams.replay.hashes import decisions_hash
+from streams.replay.shown_marks import ShownMarks
 
 COMPACTED = frozenset({PORTFOLIO})
 """Topics on which older records may have given way: nothing is missing there."""
@@ -200,7 +201,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.offsets: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
-        self.marks: defaultdict[tuple[int, str], list[tuple[int, Mark]]] = defaultdict(list)
+        self.marks: defaultdict[int, ShownMarks] = defaultdict(ShownMarks)
         self.trades: set[tuple[str, str, str]] = set()
         self._highest: dict[tuple[str, int], int] = {}
 
@@ -212,7 +213,7 @@ class _Seen:
         self._highest[source] = event.source_offset
         self.offsets[source].add(event.source_offset)
         if isinstance(event.body, Mark):
-            self.marks[event.partition, event.body.symbol].append((event.source_offset, event.body))
+            self.marks[event.partition].show(event.source_offset, event.body)
 
 
 def _key_of(record: Record, body: object) -> bytes | None:
@@ -264,16 +265,8 @@ class _Sources:
         for topic, source, offset in (*self._everywhere, *self._by_partition[partition]):
             if offset not in seen.offsets[topic, source]:
                 self._missing(partition, f"{topic}/{source} offset {offset}")
-        at: Counter[tuple[int, str]] = Counter()
         for source, offset, mark in self._marks:
-            forwarded = seen.marks[source, mark.symbol]
-            index = at[source, mark.symbol]
-            while index < len(forwarded) and forwarded[index][0] < offset:
-                index += 1
-            at[source, mark.symbol] = index
-            # Merged marks stand where the first of them stood, the last of a window where its last one did.
-            around = forwarded[max(0, index - 1) : index + 1]
-            if not any(shown.high >= mark.high and shown.low <= mark.low for _, shown in around):
+            if not seen.marks[source].holds(offset, mark):
                 self._missing(partition, f"marks/{source} offset {offset}, or its wick")
 
     def _missing(self, partition: int, what: str) -> None:

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from streams.pipeline.steps import Step
+from streams.pipeline.steps import OF_EXECUTION, Step
 from tests.fleet_kit import Deployed, until
 
 pytestmark = pytest.mark.kafka
@@ -23,7 +23,7 @@ SEQUENCER_STEPS = {Step.FORWARDED: 60, Step.FORWARD_ACKNOWLEDGED: 10}
 
 
 def test_every_step_is_died_at() -> None:
-    assert {*DESK_STEPS, *SEQUENCER_STEPS} == {*Step} - {Step.IDLE}
+    assert {*DESK_STEPS, *SEQUENCER_STEPS} == {*Step} - OF_EXECUTION - {Step.IDLE}
 
 
 def test_a_worker_that_dies_at_any_step_leaves_nothing_lost_doubled_or_contradicted(deployment: Deployed) -> None:

@@ -14,7 +14,7 @@ from streams.pipeline.flood import Flood
 from streams.pipeline.identity import OtherTape
 from streams.pipeline.ports import AppendFailed
 from streams.pipeline.resuming import TapeBroken
-from streams.pipeline.steps import Step
+from streams.pipeline.steps import OF_EXECUTION, Step
 from tests.agent_kit import DeskWorker, Ticking, run
 from tests.log_kit import Cluster, Crash, CrashAt, Late, Producer
 from tests.pipeline_kit import CODEC, cluster_with, generated_tape, result_of, uninterrupted
@@ -25,7 +25,7 @@ TAPE = generated_tape(SEED, EVENTS)
 STEPS = [
     (step, times)
     for step in Step
-    if step not in (Step.FORWARDED, Step.FORWARD_ACKNOWLEDGED)
+    if step not in (Step.FORWARDED, Step.FORWARD_ACKNOWLEDGED, *OF_EXECUTION)
     for times in ((1,) if step is Step.RESUMING else (1, 2, 4))
 ]
 

@@ -1,10 +1,13 @@
 """Looking into a tape finds what does not hang together."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from schemas.codec import Codec
-from streams.desk.messages import TapeEvent
+from streams.desk.messages import Mark, TapeEvent, Tick
 from streams.replay.inspect import PROBLEMS_MAX, Inspection, Inspector
 from streams.replay.tape_file import Entry, EntryKind, TapeReader
 from tests.tape_kit import (
@@ -77,19 +80,68 @@ def test_a_gap_after_the_snapshot_is_found(tape: Path) -> None:
     assert "offset 706 follows 699: gap" in inspected(write(tape.with_name("gap.tape"), kept)).problems
 
 
-def test_a_source_that_goes_back_to_what_never_came_is_found(tape: Path) -> None:
-    late = last_mark(tape)
-    skipped = rewritten(tape, at(late.offset, lambda event: event._replace(source_offset=event.source_offset + 2)))
-    tail = TapeEvent(1_500, late.stamp_ms, "marks", 0, late.source_offset + 1, late.body)
-    codec = Codec(REGISTRY)
-    path = write(skipped.with_name("back.tape"), [*entries(skipped), Entry(EntryKind.EVENT, 1_500, codec.encode_event(tail))])
+Change = Callable[[Mark], Mark]
 
-    found = inspected(path)
 
-    assert found.problems == [
-        f"offset 1500: marks/0@{late.source_offset + 1} comes after {late.source_offset + 2} and never came before"
-    ]
+def with_a_late_mark(tape: Path, change: Change) -> tuple[TapeEvent, Inspection]:
+    """Let the last mark stand two places further on, as a merged one does, and after it one of the places it has passed over."""
+    last = last_mark(tape)
+    assert isinstance(last.body, Mark)
+    skipped = rewritten(tape, at(last.offset, lambda event: event._replace(source_offset=event.source_offset + 2)))
+    late = TapeEvent(1_500, last.stamp_ms, "marks", 0, last.source_offset + 1, change(last.body))
+    tail = Entry(EntryKind.EVENT, 1_500, Codec(REGISTRY).encode_event(late))
+    return late, inspected(write(skipped.with_name("back.tape"), [*entries(skipped), tail]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda mark: mark._replace(high=mark.high + 1),
+        lambda mark: mark._replace(low=mark.low - 1),
+        lambda mark: mark._replace(ts=mark.ts + 1),
+        lambda mark: mark._replace(symbol="NEWUSDT"),
+    ],
+    ids=["a higher high", "a lower low", "a newer price", "another symbol"],
+)
+def test_a_mark_that_goes_back_to_what_the_tape_does_not_show_is_found(tape: Path, change: Change) -> None:
+    late, found = with_a_late_mark(tape, change)
+
+    where = f"marks/0@{late.source_offset}"
+    assert found.problems == [f"offset 1500: {where} comes after {late.source_offset + 1} and never came before"]
     assert found.skipped["marks"] == 2
+
+
+def test_a_mark_that_stands_in_the_one_it_was_merged_into_is_a_repeat_and_no_problem(tape: Path) -> None:
+    before = inspected(tape).repeats
+    _, found = with_a_late_mark(
+        tape, lambda mark: mark._replace(ts=mark.ts - 1, high=mark.high - Decimal("0.1"), low=mark.low + Decimal("0.1"))
+    )
+
+    assert found.problems == []
+    assert found.repeats == before + 1
+
+
+def test_an_input_that_cannot_be_merged_and_goes_back_is_found(tape: Path) -> None:
+    last = [event for event in events_of(tape) if event.topic == "signals"][-1]
+    skipped = rewritten(tape, at(last.offset, lambda event: event._replace(source_offset=event.source_offset + 2)))
+    late = last._replace(offset=1_500, source_offset=last.source_offset + 1)
+    tail = Entry(EntryKind.EVENT, 1_500, Codec(REGISTRY).encode_event(late))
+
+    found = inspected(write(skipped.with_name("signal.tape"), [*entries(skipped), tail]))
+
+    where = f"signals/{last.partition}@{late.source_offset}"
+    assert any(problem.startswith(f"offset 1500: {where} comes after") for problem in found.problems)
+
+
+def test_a_second_that_was_passed_over_and_comes_late_is_no_problem(tape: Path) -> None:
+    last = [event for event in events_of(tape) if event.topic == "ticks"][-1]
+    later = rewritten(tape, at(last.offset, lambda event: event._replace(source_offset=event.source_offset + 5, body=Tick(7))))
+    late = Entry(EntryKind.EVENT, 1_500, Codec(REGISTRY).encode_event(last._replace(offset=1_500)))
+
+    found = inspected(write(later.with_name("second.tape"), [*entries(later), late]))
+
+    assert not any("ticks/" in problem for problem in found.problems)
+    assert found.repeats == inspected(tape).repeats + 1
 
 
 def test_a_record_forwarded_again_is_a_repeat_and_no_problem(tape: Path) -> None:
