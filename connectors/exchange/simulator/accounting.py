@@ -107,7 +107,8 @@ class Books:
 
     def tell_algo(self, row: AlgoRow) -> None:
         """Tell what happened to a conditional order."""
-        self.updates.append(AlgoUpdate(copy(row), self.now_ms))
+        became = self.accounts[row.account].order(row.symbol, row.order_id, None) if row.order_id else None
+        self.updates.append(AlgoUpdate(copy(row), self.now_ms, copy(became)))
 
     def tell_account(
         self, account: Account, reason: Reason, assets: Iterable[str], symbols: Iterable[str] = (), moved: Decimal = ZERO

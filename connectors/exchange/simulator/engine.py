@@ -73,6 +73,10 @@ class SimulatedExchange:
         """Take fees in BNB as long as there is any."""
         self._books.account(account).fees_in_bnb = on
 
+    def pays_fees_in_bnb(self, account: str) -> bool:
+        """Tell whether that is so."""
+        return self._books.account(account).fees_in_bnb
+
     def advance(self, now_ms: int) -> None:
         """Let time pass: prices move, orders trade, conditional orders trigger, funding is paid, who has no margin is liquidated."""
         if now_ms < self._books.now_ms:

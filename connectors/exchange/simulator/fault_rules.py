@@ -71,6 +71,7 @@ FAULTS: dict[str, Fault] = {
     "event_out_of_order": Fault("event", {"ms": "0", "up_to_ms": "1500"}),
     "event_lost": Fault("event", {}),
     "user_stream_dead": Fault("state", {}),
+    "market_streams_dead": Fault("state", {}),
     "clock_skew": Fault("state", {"ms": "800"}),
 }
 """Every fault by its name."""

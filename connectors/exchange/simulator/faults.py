@@ -146,6 +146,10 @@ class FaultPlan:
             for rule in self._rules
         )
 
+    def market_streams_dead(self, now_ms: int) -> bool:
+        """Tell whether no market data reaches any stream, without an error and without an end."""
+        return any(rule.fault == "market_streams_dead" and rule.runs(now_ms - self._start_ms) for rule in self._rules)
+
     def _draw(self, index: int, account: str) -> tuple[int, int]:
         """Draw twice for the next occasion of a rule and an account: whether it strikes, and how hard."""
         self._asked[index, account] += 1

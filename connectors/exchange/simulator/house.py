@@ -3,6 +3,7 @@
 Decides: listen keys (one an account, an hour long), the dead man's switch on open orders, position mode. Leaves to others: everything else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -85,6 +86,8 @@ class House:
         """Count from nothing."""
         self.meter = Meter(self.limits)
         self.symbols = {symbol.symbol: symbol for symbol in self.engine.symbols()}
+        self.pictured: Callable[[str], None] = lambda _symbol: None
+        """Hears that somebody was shown the book of a symbol: who follows its changes from there has to be told when what was shown is gone."""
 
     def shown_ms(self) -> int:
         """Tell the time as this exchange shows it: its clock may be wrong."""

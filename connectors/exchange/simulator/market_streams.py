@@ -31,6 +31,8 @@ class _Stream:
     messages: Messages
     every_ms: int
     due_ms: int = 0
+    pictured: Callable[[str], None] = lambda _symbol: None
+    """Hears that somebody was shown the book of a symbol."""
 
 
 class MarketStreams:
@@ -40,6 +42,7 @@ class MarketStreams:
         """Begin with none."""
         self._house, self._hub = house, hub
         self._streams: dict[str, _Stream] = {}
+        house.pictured = self._pictured
 
     def publish(self, now_ms: int) -> None:
         """Publish what is due. Streams nobody listens to any more are forgotten."""
@@ -50,11 +53,17 @@ class MarketStreams:
             made = _made(self._house, name)
             if made is not None:
                 self._streams[name] = made
+        if self._house.faults.market_streams_dead(now_ms):
+            return
         for name, stream in self._streams.items():
             if now_ms >= stream.due_ms:
                 stream.due_ms = now_ms + stream.every_ms
                 for message in stream.messages(now_ms):
                     self._hub.publish(name, message)
+
+    def _pictured(self, symbol: str) -> None:
+        for stream in self._streams.values():
+            stream.pictured(symbol)
 
 
 def _made(house: House, name: str) -> _Stream | None:
@@ -70,7 +79,10 @@ def _made(house: House, name: str) -> _Stream | None:
         return None
     if kind == "depth":
         levels = int(groups["levels"] or 0)
-        return _Stream(_Top(house, symbol, levels).messages if levels else _Changes(house, symbol).messages, every_ms)
+        if levels:
+            return _Stream(_Top(house, symbol, levels).messages, every_ms)
+        changes = _Changes(house, symbol)
+        return _Stream(changes.messages, every_ms, pictured=changes.pictured)
     if kind == "kline":
         interval = groups["interval"] or ""
         return _Stream(_klines(house, symbol, interval), every_ms) if interval in INTERVALS else None
@@ -160,15 +172,26 @@ class _Changes:
     def __init__(self, house: House, symbol: str) -> None:
         self._house, self._symbol = house, symbol
         self._bids, self._asks, self._last_id = self._look()
+        self._shown_bids, self._shown_asks = set[Decimal](), set[Decimal]()
+        """Prices that were in a picture since the last change was told. Those that have come and gone in between count as changed, too."""
+
+    def pictured(self, symbol: str) -> None:
+        if symbol == self._symbol:
+            bids, asks, _ = self._look()
+            self._shown_bids.update(bids)
+            self._shown_asks.update(asks)
 
     def messages(self, now_ms: int) -> Sequence[object]:
         bids, asks, update_id = self._look()
         if update_id == self._last_id:
             return []
         told = _depth(
-            self._symbol, now_ms, (self._last_id, update_id), wire.levels(_changed(self._bids, bids)), wire.levels(_changed(self._asks, asks))
+            self._symbol, now_ms, (self._last_id, update_id), wire.levels(_changed(self._bids, bids, self._shown_bids)),
+            wire.levels(_changed(self._asks, asks, self._shown_asks)),
         )  # fmt: skip
         self._bids, self._asks, self._last_id = bids, asks, update_id
+        self._shown_bids.clear()
+        self._shown_asks.clear()
         return [told]
 
     def _look(self) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal], int]:
@@ -176,9 +199,9 @@ class _Changes:
         return dict(bids), dict(asks), update_id
 
 
-def _changed(before: dict[Decimal, Decimal], after: dict[Decimal, Decimal]) -> list[tuple[Decimal, Decimal]]:
+def _changed(before: dict[Decimal, Decimal], after: dict[Decimal, Decimal], shown: set[Decimal]) -> list[tuple[Decimal, Decimal]]:
     """Give the levels that are new, changed or gone; gone ones with a quantity of 0."""
-    gone = [(price, Decimal(0)) for price in before if price not in after]
+    gone = [(price, Decimal(0)) for price in sorted(shown.union(before)) if price not in after]
     return gone + [(price, quantity) for price, quantity in after.items() if before.get(price) != quantity]
 
 

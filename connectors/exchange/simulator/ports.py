@@ -58,6 +58,9 @@ class Engine(Protocol):
     def pay_fees_in_bnb(self, account: str, on: bool) -> None:
         """Take fees in BNB as long as there is any."""
 
+    def pays_fees_in_bnb(self, account: str) -> bool:
+        """Tell whether that is so."""
+
     def advance(self, now_ms: int) -> None:
         """Let time pass: prices move, orders trade, conditional orders trigger, funding is paid, who has no margin is liquidated."""
 

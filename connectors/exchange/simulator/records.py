@@ -189,10 +189,11 @@ class OrderUpdate(NamedTuple):
 
 
 class AlgoUpdate(NamedTuple):
-    """Something happened to a conditional order: ALGO_UPDATE. `algo` is a copy as of then."""
+    """Something happened to a conditional order: ALGO_UPDATE. Rows are copies as of then."""
 
     algo: AlgoRow
     ts: int
+    became: OrderRow | None = None
 
 
 class AccountUpdate(NamedTuple):

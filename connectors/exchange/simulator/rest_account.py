@@ -58,7 +58,7 @@ def account(house: House, call: Call) -> object:
         for asset, amount in wallet.items()
     ]  # fmt: skip
     return {
-        **config(house, call), "feeBurn": False, **totals, "availableBalance": wire.number(available),
+        **config(house, call), **fee_burn(house, call), **totals, "availableBalance": wire.number(available),
         "maxWithdrawAmount": wire.number(available), "assets": assets, "positions": positions,
     }  # fmt: skip
 
@@ -187,6 +187,11 @@ def order_limits(house: House, _call: Call) -> object:
 def multi_assets(_house: House, _call: Call) -> object:
     """Tell that only USDT is margin."""
     return {"multiAssetsMargin": False}
+
+
+def fee_burn(house: House, call: Call) -> wire.Json:
+    """Tell whether fees are paid in BNB."""
+    return {"feeBurn": house.engine.pays_fees_in_bnb(call.account)}
 
 
 def set_fee_burn(house: House, call: Call) -> object:

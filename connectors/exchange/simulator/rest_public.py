@@ -52,6 +52,7 @@ def depth(house: House, call: Call) -> object:
     if limit not in DEPTHS:
         raise Refused(-4021, f"{limit} is not valid depth limit. Valid: {', '.join(map(str, DEPTHS))}.")
     bids, asks, update_id = house.engine.depth(symbol, limit)
+    house.pictured(symbol)
     now_ms = house.shown_ms()
     return {"lastUpdateId": update_id, "E": now_ms, "T": now_ms, "bids": wire.levels(bids), "asks": wire.levels(asks)}
 

@@ -1,6 +1,7 @@
 """Every endpoint of the exchange: who answers, what it weighs, what proof it wants.
 
-Decides: this table, with weights as on the real exchange. Leaves to others: answers (rest_*), counting (weights), proofs (signing).
+Decides: this table, with weights as on the real exchange, but for orders, which weigh 1 here: that one has charged 0 and 1, by endpoint and by year,
+and who can live with 1 can with 0. Leaves to others: answers (rest_*), counting (weights), proofs (signing).
 """
 
 from collections.abc import Callable, Mapping
@@ -92,6 +93,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/fapi/v1/leverageBracket"): Route(rest_account.leverage_brackets, _flat(1), "signed"),
     ("GET", "/fapi/v1/rateLimit/order"): Route(rest_account.order_limits, _flat(1), "signed"),
     ("GET", "/fapi/v1/multiAssetsMargin"): Route(rest_account.multi_assets, _flat(30), "signed"),
+    ("GET", "/fapi/v1/feeBurn"): Route(rest_account.fee_burn, _flat(30), "signed"),
     ("POST", "/fapi/v1/feeBurn"): Route(rest_account.set_fee_burn, _flat(1), "signed"),
     ("POST", "/fapi/v1/listenKey"): Route(rest_account.listen, _flat(1), "key"),
     ("PUT", "/fapi/v1/listenKey"): Route(rest_account.keep_listening, _flat(1), "key"),

@@ -1,14 +1,37 @@
 """The exchange's own books, to compare with: everything of every account, money as text.
 
-Decides: what is told, under the names of the records. Leaves to others: comparing.
+Decides: what is told, under the names of the records; which names were accepted more than once. Leaves to others: comparing the rest.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.exchange.simulator.house import House
+
+
+class SentTwice(NamedTuple):
+    """A name under which an account had more than one order, or conditional order, accepted."""
+
+    account: str
+    client_id: str
+    times: int
+
+
+def sent_twice(told: Mapping[str, Any]) -> list[SentTwice]:
+    """Find in what `books` told who sent an order again that had been accepted already. The exchange lets it happen once the first one is over.
+
+    What became of a conditional order is its second half, and a liquidation is the exchange's own: neither was sent.
+    """
+    found = []
+    for account, kept in told["accounts"].items():
+        orders = (row for row in kept["orders"] if not row["algo_id"] and row["original_type"] != "LIQUIDATION")
+        for rows in (orders, kept["algos"]):
+            times = Counter(row["client_id"] for row in rows)
+            found += [SentTwice(account, name, count) for name, count in times.items() if count > 1]
+    return found
 
 
 def books(house: House) -> dict[str, object]:

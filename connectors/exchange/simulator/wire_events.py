@@ -33,16 +33,17 @@ def _order(update: OrderUpdate) -> wire.Json:
 
 
 def _algo(update: AlgoUpdate) -> wire.Json:
-    row = update.algo
-    triggered = bool(row.order_id)
+    row, became = update.algo, update.became
     told: wire.Json = {
         "caid": row.client_id, "aid": row.algo_id, "at": "CONDITIONAL", "o": row.type, "s": row.symbol, "S": row.side, "ps": "BOTH", "f": "GTC",
-        "q": wire.number(row.quantity), "X": row.status, "ai": str(row.order_id) if triggered else "", "tp": wire.number(row.trigger_price),
+        "q": wire.number(row.quantity), "X": row.status, "ai": str(became.order_id) if became else "", "tp": wire.number(row.trigger_price),
         "p": "0", "V": "NONE", "wt": row.working_type, "pm": "NONE", "cp": row.close_position, "pP": False, "R": row.reduce_only,
-        "tt": row.updated_ms if triggered else 0, "gtd": 0,
+        "tt": became.created_ms if became else 0, "gtd": 0,
     }  # fmt: skip
-    if triggered:
-        told["act"] = "MARKET"
+    if became is not None:
+        told |= {
+            "act": became.type, "ap": wire.number(wire.average(became.quote_filled, became.filled)), "aq": wire.number(became.filled),
+        }  # fmt: skip
     if row.type == "TRAILING_STOP_MARKET":
         told |= {"cr": wire.number(row.callback_rate), "AP": wire.number(row.activate_price)}
     return {"e": "ALGO_UPDATE", "E": update.ts, "T": update.ts, "o": told}
