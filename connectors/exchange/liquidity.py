@@ -2,7 +2,7 @@
 
 Decides: depth and volume are sums over the venues that answered lately; a silent one counts as nothing, so the sum may be too small and is never too
 large. The spread is that of the venue orders go to, alone: nobody can trade across venues with one order, and the best of all would hide that our own
-book is gone. Without our own venue's figure there is no sum. Pure. Leaves to others: asking (market_data, other_venues).
+book is gone. Without our own venue's figure there is no sum. Pure. Leaves to others: asking (market_data, market_venues).
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class Liquidities:
         return self._venues[0]
 
     def take_depth(self, venue: str, symbol: str, depth: Decimal, now_ms: int) -> None:
-        """Take what a venue's book holds."""
+        """Take what another venue's book holds."""
         self._depth[venue, symbol] = depth, now_ms
 
     def take_volume(self, venue: str, symbol: str, volume: Decimal, now_ms: int) -> None:
@@ -53,12 +53,10 @@ class Liquidities:
             return None
         return sum((volume for volume in found.values() if volume is not None), Decimal(0))
 
-    def of(self, symbol: str, touch: tuple[Decimal, Decimal], ts: int, now_ms: int) -> Liquidity | None:
-        """Say how liquid a symbol is, with the own venue's best bid and ask; None where its book is not known."""
-        found = {venue: self._fresh(self._depth, venue, symbol, DEPTH_AGE_MS, now_ms) for venue in self._venues}
-        known = {venue: depth for venue, depth in found.items() if depth is not None}
-        if self.own not in known:
-            return None
+    def of(self, symbol: str, own_depth: Decimal, touch: tuple[Decimal, Decimal], ts: int, now_ms: int) -> Liquidity:
+        """Say how liquid a symbol is, with the own venue's depth and best prices."""
+        others = {venue: self._fresh(self._depth, venue, symbol, DEPTH_AGE_MS, now_ms) for venue in self._venues[1:]}
+        known = {self.own: own_depth, **{venue: depth for venue, depth in others.items() if depth is not None}}
         figures = (spread_bps(*touch), sum(known.values(), Decimal(0)), self.volume_24h(symbol, now_ms), tuple(known))
         return Liquidity(named(symbol, ts, *figures), symbol, *figures, ts)
 

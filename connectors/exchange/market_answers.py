@@ -1,20 +1,22 @@
 """The exchange's market data, read: mark prices, best prices, books, volumes, filters.
 
-Decides: which field is what, that prices come from text, exactly, or not at all, and what cannot be a price. Leaves to others: asking and listening
-(market_data), what is made of it (market_watch).
+Decides: which field is what, that prices come from text, exactly, or not at all, and what cannot be a price. What of many cannot be read is left out,
+and said: one market that is strange must not silence the others. Leaves to others: asking (market_questions), listening (market_stream), what is made
+of it (market_watch).
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from connectors.exchange.ccxt_answers import Row, Unreadable, exact, many, one, text, whole
 from connectors.exchange.local_book import Change, Level, Picture
-from connectors.exchange.market_watch import Price, Touch
+from connectors.exchange.market_watch import Price, Touch, Volume
 from streams.desk.messages import Instrument
 
-Heard = Price | Touch | Change
+T = TypeVar("T")
+Heard = Price | Touch | Change | Volume
 """What a stream says."""
 
 FUNDING_S: Final = 8 * 3_600
@@ -30,19 +32,32 @@ class Fees(NamedTuple):
 
 
 def heard(message: Any) -> Heard | None:
-    """Read a message of a stream; None for what is no news: that a subscription worked. One that did not is `Unreadable`."""
+    """Read a message of a stream; None for what is no news: that a subscription worked."""
     row = one(message)
     row = one(row.get("data", row))
     kind = row.get("e")
     if kind == "markPriceUpdate":
         return Price(text(row, "s"), positive(row, "p"), _rate(row, "r"), whole(row, "T"), whole(row, "E"))
     if kind == "bookTicker":
-        return touch(text(row, "s"), positive(row, "b"), positive(row, "a"), whole(row, "E"))
+        return touch(text(row, "s"), positive(row, "b"), positive(row, "a"), whole(row, "T"))
     if kind == "depthUpdate":
-        return Change(text(row, "s"), whole(row, "U"), whole(row, "u"), whole(row, "pu"), levels(row, "b"), levels(row, "a"))
-    if "error" in row:
-        raise Unreadable(f"refused: {str(row['error'])[:200]}")
+        return Change(
+            text(row, "s"),
+            whole(row, "U"),
+            whole(row, "u"),
+            whole(row, "pu"),
+            levels(row, "b"),
+            levels(row, "a"),
+            whole(row, "T"),
+        )
+    if kind == "24hrMiniTicker":
+        return Volume(text(row, "s"), _amount(row, "q"))
     return None
+
+
+def refusal(message: Any) -> str:
+    """Tell why a stream was refused; empty where it was not."""
+    return str(message["error"])[:200] if isinstance(message, dict) and "error" in message else ""
 
 
 def price_of(row: Row) -> Price:
@@ -63,14 +78,16 @@ def picture_of(symbol: str, answer: Any) -> Picture:
     return Picture(symbol, whole(row, "lastUpdateId"), levels(row, "bids"), levels(row, "asks"))
 
 
-def volume_of(answer: Any) -> Decimal:
-    """Read what was traded in 24 hours, in quote currency."""
-    return exact(one(answer), "quoteVolume")
+def volume_of(answer: Any) -> Volume:
+    """Read what was traded in 24 hours."""
+    row = one(answer)
+    return Volume(text(row, "symbol"), _amount(row, "quoteVolume"))
 
 
-def one_or_all(answer: Any) -> list[Row]:
-    """Take a record, or a list of them: the answers of one symbol and of all."""
-    return many(one)(answer) if isinstance(answer, list) else [one(answer)]
+def some(answer: Any, wanted: Collection[str], read: Callable[[Row], T], bad: Callable[[str], None]) -> list[T]:
+    """Read the rows of some symbols, of an answer about one or about all. One that cannot be read is left out, and told."""
+    rows = many(one)(answer) if isinstance(answer, list) else [one(answer)]
+    return list(_readable([row for row in rows if row.get("symbol") in wanted], read, bad))
 
 
 def intervals_of(answer: Any) -> dict[str, int]:
@@ -78,20 +95,37 @@ def intervals_of(answer: Any) -> dict[str, int]:
     return {text(row, "symbol"): whole(row, "fundingIntervalHours") * 3_600 for row in many(one)(answer)}
 
 
+class Listed(NamedTuple):
+    """The markets that are listed and trade, as the exchange tells of them."""
+
+    rows: tuple[Row, ...]
+    ts: int
+
+    @property
+    def symbols(self) -> set[str]:
+        """Name them."""
+        return {row["symbol"] for row in self.rows}
+
+
+def listed_of(answer: Any, wanted: Collection[str]) -> Listed:
+    """Read which of some symbols are listed and trade."""
+    row = one(answer)
+    rows = [
+        found for found in many(one)(row.get("symbols")) if found.get("symbol") in wanted and found.get("status") == "TRADING"
+    ]
+    return Listed(tuple(rows), whole(row, "serverTime"))
+
+
 def instruments_of(
-    answer: Any, symbols: Iterable[str], intervals: Mapping[str, int], next_funding: Mapping[str, int], fees: Fees
+    listed: Listed, intervals: Mapping[str, int], next_funding: Mapping[str, int], fees: Fees, bad: Callable[[str], None]
 ) -> list[Instrument]:
-    """Read the filters of some symbols. One that is not listed, does not trade, or whose next funding is not known has no instrument."""
-    row, wanted = one(answer), set(symbols)
-    ts = whole(row, "serverTime")
-    listed = [
-        found for found in many(one)(row.get("symbols")) if text(found, "symbol") in wanted and text(found, "status") == "TRADING"
-    ]
-    return [
-        _instrument(found, intervals.get(name, FUNDING_S), next_funding[name], fees, ts)
-        for found in listed
-        if (name := text(found, "symbol")) in next_funding
-    ]
+    """Read the filters of markets. One whose next funding is not known has no instrument yet."""
+
+    def read(row: Row) -> Instrument:
+        name = text(row, "symbol")
+        return _instrument(row, intervals.get(name, FUNDING_S), next_funding[name], fees, listed.ts)
+
+    return list(_readable([row for row in listed.rows if row["symbol"] in next_funding], read, bad))
 
 
 def levels(row: Row, name: str) -> tuple[Level, ...]:
@@ -115,6 +149,22 @@ def touch(symbol: str, bid: Decimal, ask: Decimal, ts: int) -> Touch:
     if bid > ask:
         raise Unreadable("the best bid is above the best ask")
     return Touch(symbol, bid, ask, ts)
+
+
+def _amount(row: Row, name: str) -> Decimal:
+    """Read an amount of money, which may be nothing."""
+    value = exact(row, name)
+    if value < 0:
+        raise Unreadable(f"{name} is below 0")
+    return value
+
+
+def _readable(rows: Sequence[Row], read: Callable[[Row], T], bad: Callable[[str], None]) -> Iterator[T]:
+    for row in rows:
+        try:
+            yield read(row)
+        except Unreadable as error:
+            bad(f"{row.get('symbol')}: {error}")
 
 
 def _rate(row: Row, name: str) -> Decimal:

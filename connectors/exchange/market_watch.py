@@ -1,9 +1,9 @@
 """What is known of the markets now, and the marks that are made of it.
 
-Decides: conflation (at most one mark per symbol and quarter of a second, the newest, with the extremes of all prices since the last one); which
-source is trusted; when a symbol is silent. A symbol of which nothing is heard gets no mark. One whose price is heard and whose book is not gets
-marks with a depth of nothing: positions are valued and stops work, and the desk takes no new risk. Pure: time is an argument. Leaves to others:
-hearing and asking, what other venues have (liquidity).
+Decides: conflation (at most one mark per symbol and tenth of a second, the newest, with the extremes of all prices since the last one); which
+source is trusted; when a symbol is silent. A symbol whose price or best prices are not heard gets no mark: the desk sees what it knows grow old, and
+takes no new risk. One whose book alone is missing gets marks with a depth of nothing: what reduces risk goes on, and what adds to it finds no depth.
+Pure: time is an argument. Leaves to others: hearing and asking (market_data), what other venues have (liquidity).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,10 @@ from connectors.exchange.liquidity import Liquidities, named
 from connectors.exchange.local_book import Change, LocalBook, Picture
 from streams.desk.messages import Liquidity, Mark
 
-EVERY_MS: Final = 250
-"""Marks of one symbol are this far apart. The exchange makes a new mark price once a second; in between only best bid and ask move, and four looks at
-them a second are as many as a decision can use. Each mark goes to every partition of the tape."""
+EVERY_MS: Final = 100
+"""Marks of one symbol are this far apart: the sequencer merges what comes closer."""
+SPOOLED_EVERY_MS: Final = 1_000
+"""And this far while they go to the disk: one a second with its extremes loses no wick, and all are sent ten times as fast afterwards."""
 SILENT_MS: Final = 2_500
 """A stream that has said nothing for so long is taken for dead: the exchange says every mark price once a second, so two are missing. It leaves half
 of the five seconds after which the desk takes a price for stale."""
@@ -45,6 +46,15 @@ class Touch(NamedTuple):
     bid: Decimal
     ask: Decimal
     ts: int
+    """When they came to be."""
+
+
+class Volume(NamedTuple):
+    """What was traded in 24 hours."""
+
+    symbol: str
+    amount: Decimal
+    """In quote currency."""
 
 
 class Wanted(NamedTuple):
@@ -54,6 +64,8 @@ class Wanted(NamedTuple):
     touches: Sequence[str]
     books: Sequence[str]
     """Those that were asked for longest ago first."""
+    deep: bool
+    """Books are wanted as far down as they go: a stream will tell of their changes. Otherwise the next question is for a newer one."""
 
 
 class _Symbol:
@@ -88,10 +100,6 @@ class MarketWatch:
         for known in self._of.values():
             known.book.forget()
 
-    def books_heard(self, now_ms: int) -> None:
-        """Note that this stream said something."""
-        self._heard_ms = now_ms
-
     def take_price(self, price: Price, now_ms: int, *, streamed: bool) -> None:
         """Take a mark price. One from before the last mark is nothing new, and widens nothing."""
         known = self._of.get(price.symbol)
@@ -105,20 +113,23 @@ class MarketWatch:
         if known.price is None or price.ts >= known.price.ts:
             known.price, known.price_ms, known.news = price, now_ms, True
 
-    def take_touch(self, touch: Touch, now_ms: int) -> None:
-        """Take best bid and ask. Older ones say nothing."""
+    def take_touch(self, touch: Touch, now_ms: int, *, streamed: bool) -> None:
+        """Take best bid and ask. Older ones say nothing, nor do those of a stream that is late."""
         known = self._of.get(touch.symbol)
-        if known is None or (known.touch is not None and touch.ts < known.touch.ts):
+        if known is None or (streamed and not self._heard_in_time(known, touch.ts, now_ms)):
+            return
+        if known.touch is not None and touch.ts < known.touch.ts:
             return
         known.news = known.news or known.touch is None or known.touch[1:3] != touch[1:3]
         known.touch, known.touch_ms = touch, now_ms
 
     def take_change(self, change: Change, now_ms: int) -> None:
-        """Take a change of a book."""
+        """Take a change of a book. One that is late belongs to it all the same, but the book is not of now."""
         known = self._of.get(change.symbol)
         if known is not None:
             known.book.apply(change)
-            known.book_ms = now_ms if known.book.whole else known.book_ms
+            if self._heard_in_time(known, change.ts, now_ms) and known.book.whole:
+                known.book_ms = now_ms
 
     def take_picture(self, picture: Picture, now_ms: int) -> None:
         """Take a whole book."""
@@ -130,17 +141,21 @@ class MarketWatch:
     def wanted(self, now_ms: int) -> Wanted:
         """Say what has to be asked for."""
         prices = [symbol for symbol, known in self._of.items() if now_ms - known.streamed_ms > SILENT_MS]
-        touches = [symbol for symbol, known in self._of.items() if not self._touch_trusted(known, now_ms)]
-        books = [symbol for symbol, known in self._of.items() if not self._book_trusted(known, now_ms)]
-        return Wanted(prices, touches, sorted(books, key=lambda symbol: self._of[symbol].asked_ms))
+        touches = [symbol for symbol, known in self._of.items() if known.touch is None or self._aged(known.touch_ms, now_ms)]
+        books = [symbol for symbol, known in self._of.items() if not known.book.whole or self._aged(known.book_ms, now_ms)]
+        return Wanted(prices, touches, sorted(books, key=lambda symbol: self._of[symbol].asked_ms), self._streaming(now_ms))
 
     def book_asked(self, symbol: str, now_ms: int) -> None:
         """Note that a book was asked for, so that another one is next."""
         self._of[symbol].asked_ms = now_ms
 
-    def due(self, now_ms: int) -> list[Mark]:
+    def due(self, now_ms: int, every_ms: int = EVERY_MS) -> list[Mark]:
         """Give the marks that are due. Each counts as made: where it could not be published, put it back."""
-        return [mark for symbol, known in self._of.items() if (mark := self._mark(symbol, known, now_ms)) is not None]
+        return [
+            self._mark(symbol, known, now_ms)
+            for symbol, known in self._of.items()
+            if known.news and now_ms - known.made_ms >= every_ms and self._speaks(known, now_ms)
+        ]
 
     def put_back(self, mark: Mark) -> None:
         """Take back a mark that did not get out: the next one has its extremes too."""
@@ -153,53 +168,54 @@ class MarketWatch:
         """Give what is to be said of liquidity."""
         said = []
         for symbol, known in self._of.items():
-            if known.price is None or known.touch is None or now_ms - known.said_ms < LIQUIDITY_EVERY_MS:
+            if (
+                now_ms - known.said_ms < LIQUIDITY_EVERY_MS
+                or not self._speaks(known, now_ms)
+                or not self._book_trusted(known, now_ms)
+            ):
                 continue
-            if now_ms - known.price_ms > STALE_MS or not self._touch_trusted(known, now_ms):
-                continue
-            depth = self._depth(known, now_ms)
-            if depth is None:
-                continue
-            self._liquidities.take_depth(self._liquidities.own, symbol, depth, now_ms)
-            one = self._liquidities.of(symbol, known.touch[1:3], known.price.ts, now_ms)
-            if one is not None:
-                said.append(one)
-                known.said_ms = now_ms
+            assert known.price is not None
+            assert known.touch is not None
+            touch = known.touch.bid, known.touch.ask
+            said.append(self._liquidities.of(symbol, known.book.depth(), touch, known.price.ts, now_ms))
+            known.said_ms = now_ms
         return said
 
     def ages_ms(self, now_ms: int) -> dict[str, int]:
         """Tell for how long nothing new was heard of each symbol's price; since the start where nothing ever was."""
         return {symbol: now_ms - known.price_ms for symbol, known in self._of.items()}
 
-    def silent(self, now_ms: int) -> list[str]:
+    def silent(self, now_ms: int) -> set[str]:
         """Name the symbols that get no marks."""
-        return [
-            symbol
-            for symbol, known in self._of.items()
-            if known.price is None or known.touch is None or now_ms - known.price_ms > STALE_MS
-        ]
+        return {symbol for symbol, known in self._of.items() if not self._speaks(known, now_ms)}
 
     def next_funding_ms(self, symbol: str) -> int | None:
         """Tell when a symbol's funding is next exchanged, where it is known."""
         price = self._of[symbol].price
         return None if price is None else price.next_funding_ms
 
-    def _mark(self, symbol: str, known: _Symbol, now_ms: int) -> Mark | None:
+    def _heard_in_time(self, known: _Symbol, ts: int, now_ms: int) -> bool:
+        """Tell whether the stream of best prices and books keeps up with the prices; one that does is alive."""
+        if known.price is not None and ts < known.price.ts - STALE_MS:
+            return False
+        self._heard_ms = now_ms
+        return True
+
+    def _mark(self, symbol: str, known: _Symbol, now_ms: int) -> Mark:
         price, touch = known.price, known.touch
-        if price is None or touch is None or not known.news:
-            return None
-        if now_ms - known.made_ms < EVERY_MS or now_ms - known.price_ms > STALE_MS:
-            return None
+        assert price is not None
+        assert touch is not None
         high, low = max(known.high, price.mark), min(known.low or price.mark, price.mark)
-        depth = (self._depth(known, now_ms) if self._touch_trusted(known, now_ms) else None) or Decimal(0)
+        depth = known.book.depth() if self._book_trusted(known, now_ms) else Decimal(0)
         volume = self._liquidities.volume_24h(symbol, now_ms)
         figures = (price.mark, high, low, touch.bid, touch.ask, depth, price.funding_rate)
         known.made_ms, known.made_ts, known.news = now_ms, price.ts, False
         known.high = known.low = Decimal(0)
         return Mark(named(symbol, price.ts, *figures, volume), symbol, *figures, price.ts, volume)
 
-    def _depth(self, known: _Symbol, now_ms: int) -> Decimal | None:
-        return known.book.depth() if self._book_trusted(known, now_ms) else None
+    def _speaks(self, known: _Symbol, now_ms: int) -> bool:
+        """Tell whether a mark of it would be true."""
+        return known.price is not None and now_ms - known.price_ms <= STALE_MS and self._touch_trusted(known, now_ms)
 
     def _touch_trusted(self, known: _Symbol, now_ms: int) -> bool:
         return known.touch is not None and self._trusted(known.touch_ms, now_ms)
@@ -208,6 +224,16 @@ class MarketWatch:
         return known.book.whole and self._trusted(known.book_ms, now_ms)
 
     def _trusted(self, at_ms: int, now_ms: int) -> bool:
-        """Tell whether what was heard then is still so: it is news, or the stream that would have told of a change is alive."""
-        streamed = at_ms >= self._opened_ms and now_ms - self._heard_ms <= SILENT_MS
-        return now_ms - at_ms <= (UNCHANGED_MS if streamed else STALE_MS)
+        """Tell whether what was heard then is still so."""
+        return now_ms - at_ms <= self._good_ms(at_ms, now_ms)
+
+    def _aged(self, at_ms: int, now_ms: int) -> bool:
+        """Tell whether it is time to ask for something newer: half of the time for which it is good is over."""
+        return now_ms - at_ms > self._good_ms(at_ms, now_ms) // 2
+
+    def _good_ms(self, at_ms: int, now_ms: int) -> int:
+        """Tell for how long what was heard then is good. Longer, where the stream that would have told of a change is alive."""
+        return UNCHANGED_MS if at_ms >= self._opened_ms and self._streaming(now_ms) else STALE_MS
+
+    def _streaming(self, now_ms: int) -> bool:
+        return now_ms - self._heard_ms <= SILENT_MS

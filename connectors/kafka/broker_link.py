@@ -8,6 +8,7 @@ never mended: what comes after trouble is a new one, so that no half-known state
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -84,22 +85,19 @@ class KafkaLink:
 
     def poll(self, timeout_s: float) -> int:
         """Serve delivery reports."""
-        try:
+        with _Fatal() as fatal:
             return self._producer.poll(timeout_s)
-        except KafkaException as error:
-            self.fatal = self.fatal or str(error)
-            return 0
+        self.fatal = self.fatal or fatal.said
+        return 0
 
     def give_up(self) -> None:
         """End: what is queued or on its way is reported as not delivered."""
         self._ended.set()
         self._producer.purge()
-        try:
+        with _Fatal():  # it is raised once, by whoever serves it first
             self._producer.flush(GIVE_UP_S_MAX)
-        except KafkaException as error:
-            # A fatal error is raised once, by whoever serves it first.
-            log.debug("given up: %s", error)
-            self._producer.flush(GIVE_UP_S_MAX)
+            return
+        self._producer.flush(GIVE_UP_S_MAX)
 
     def _connect(self) -> None:
         while not self._ended.is_set():
@@ -110,6 +108,26 @@ class KafkaLink:
                 continue
             self._topics = {name: count for name, about in found.items() if (count := _partitions(about))}
             return
+
+
+class _Fatal:
+    """Keeps what the library says when it can do nothing more.
+
+    It raises KafkaError then, which is no exception, and no `except` catches it. Or that got lost in the library on its way, and Python finds a
+    call that failed for no reason: SystemError.
+    """
+
+    said = ""
+
+    def __enter__(self) -> "_Fatal":
+        return self
+
+    def __exit__(self, kind: type[object] | None, error: object, _trace: TracebackType | None) -> bool:
+        if kind is None or not issubclass(kind, (KafkaError, KafkaException, SystemError)):
+            return False
+        self.said = str(error)
+        log.debug("a fatal error: %s", error)
+        return True
 
 
 OPTIONS: dict[str, Any] = {

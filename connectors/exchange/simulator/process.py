@@ -49,7 +49,7 @@ class SimulatorProcess:
 
     def __init__(self, process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
         """Take a child that was just started; `running` makes it."""
-        self._process = process
+        self._process, self._said = process, said
         self.url = children.line_of(process, said, ANSWER_S_MAX, SimulatorFailed)
 
     @property
@@ -61,6 +61,11 @@ class SimulatorProcess:
     def alive(self) -> bool:
         """Tell whether the child is."""
         return self._process.poll() is None
+
+    def check(self) -> None:
+        """Say why it has ended, where it has. Raises SimulatorFailed."""
+        if not self.alive:
+            raise SimulatorFailed(f"the exchange has ended: {children.said(self._said)}")
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Ask something under /sim/. Raises SimulatorFailed."""

@@ -108,12 +108,12 @@ def funding_info(house: House, _call: Call) -> object:
 
 
 def best(house: House, symbol: str) -> wire.Json:
-    """Write the best bid and ask."""
+    """Write the best bid and ask; of a side that is sold out, where its last level was."""
     bids, asks, update_id = house.engine.depth(symbol, 1)
-    (bid, bid_quantity), (ask, ask_quantity) = bids[0], asks[0]
+    quote, nothing = house.engine.quote(symbol), Decimal(0)
     return {
-        "symbol": symbol, "bidPrice": wire.number(bid), "bidQty": wire.number(bid_quantity), "askPrice": wire.number(ask),
-        "askQty": wire.number(ask_quantity), "time": house.engine.quote(symbol).ts, "lastUpdateId": update_id,
+        "symbol": symbol, "bidPrice": wire.number(quote.bid), "bidQty": wire.number(bids[0][1] if bids else nothing),
+        "askPrice": wire.number(quote.ask), "askQty": wire.number(asks[0][1] if asks else nothing), "time": quote.ts, "lastUpdateId": update_id,
     }  # fmt: skip
 
 
