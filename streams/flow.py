@@ -50,10 +50,21 @@ OUTPUTS = (
 )
 """What the desk says. Equity reports and the trip of the stop over all accounts come back as inputs."""
 
-ASIDE = (Topic("liquidity", "symbol", (messages.Liquidity,)),)
-"""What is said for whoever looks on, and is no input of the desk: what of it the desk decides by is in the marks."""
+ASIDE = (
+    Topic("liquidity", "symbol", (messages.Liquidity,)),
+    Topic("allowances", "worker", ()),
+)
+"""What is no input of the desk. Liquidity is said for whoever looks on: what of it the desk decides by is in the marks. Allowances is where execution
+workers share what the exchange lets them ask; its records are no messages, and mean nothing a minute later."""
 
 STAGES = (
+    Stage(
+        "marketdata",
+        ("exchange",),
+        ("marks", "instruments", "liquidity"),
+        "the newest of each symbol, in memory",
+        "../connectors/exchange/market_data.py",
+    ),
     Stage(
         "sequencer",
         (*(topic.name for topic in INPUTS), "portfolio"),
@@ -65,6 +76,13 @@ STAGES = (
         "desk", (TAPE.name,), tuple(topic.name for topic in OUTPUTS), "one state a tape partition, as snapshots", "desk/desk.py"
     ),
     Stage("write pipeline", (), (), "table `desk`: the newest snapshots", "pipeline/write_pipeline.py"),
+    Stage(
+        "execution",
+        ("orders", "control", "marks", "instruments", "exchange"),
+        ("order-events", "fills", "account-events"),
+        "table `ledger`: each attempt of each open order",
+        "pipeline/execution/executor.py",
+    ),
     Stage("views", ("portfolio",), (), "tables `positions` and `ess`", "pipeline/views.py"),
     Stage("replay", ("tape file",), ("hashes, differences",), "nothing", "replay/replay.py"),
 )

@@ -106,6 +106,8 @@ class World:
         self.alerts: list[str] = []
         self.accounts = tuple(accounts)
         self.committed = 0
+        self.control_is_read = True
+        """Somebody tells how far `control` was read."""
         self._offset = 100
         for account in accounts:
             self.exchange.open(account)
@@ -169,7 +171,7 @@ class World:
         self.executor.start()
         ended: list[asyncio.Future[None]] = [
             loop.create_task(one)
-            for one in (log.pump(), self._watching(), self._feed(), self._settled() if story is None else _told(story, self))
+            for one in (log.pump(), self.watching(), self._feed(), self._settled() if story is None else _told(story, self))
         ]
         try:
             await asyncio.wait((broken, *ended), return_when=asyncio.FIRST_COMPLETED)
@@ -193,12 +195,13 @@ class World:
                 await self.executor.accept([CODEC.decode(raw) for raw in raws], raws)
                 await self.exchange.kill.at("batch is durable")
                 self.committed = at
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01 if records else 0.05)
 
-    async def _watching(self) -> None:
+    async def watching(self) -> None:
         """Keep brakes and prices read up to now."""
         while True:
-            self.brakes.read_up_to(self.clock.now_s)
+            if self.control_is_read:
+                self.brakes.read_up_to(self.clock.now_s)
             now_ms = self.clock.wall_ms()
             for symbol, price in self.prices.items():
                 self.board.take(mark(symbol, price, now_ms), now_ms)
@@ -283,6 +286,7 @@ class World:
         for order in self.orders:
             assert self.filled(order) == bought[order.order_id], f"{order.order_id}: fills under its name are not its trades"
             assert self.filled(order) <= order.quantity
+            assert len(self.ends(order)) <= 1, f"{order.order_id}: two ends, {self.ends(order)}"
             over = self.filled(order) == order.quantity
             assert over == (not self.ends(order)), (
                 f"{order.order_id}: {self.filled(order)} of {order.quantity}, {self.ends(order)}"

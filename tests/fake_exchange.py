@@ -71,6 +71,8 @@ class FakeExchange:
         """By how much `now_ms` is wrong."""
         self.error_ms: int | None = 1
         """By how much an executor thinks it may be."""
+        self.well = True
+        """Whether it has answered well lately."""
         self.reconnect_ms = 500
         """From `Lost` to the next try."""
         self.rooms: list[tuple[int, str, bool]] = []
@@ -135,6 +137,10 @@ class FakeExchange:
     def now_ms(self) -> int:
         """Tell the exchange's time, as far as it is known."""
         return self._clock.wall_ms() + self.off_ms
+
+    def allows_risk(self) -> bool:
+        """Tell whether risk may be added."""
+        return self.well
 
     def clock_error_ms(self) -> int | None:
         """Tell by how much that may be wrong."""

@@ -39,7 +39,8 @@ from streams.pipeline.stored_snapshots import Restored, newest
 from streams.pipeline.write_pipeline import CHANGELOG
 from streams.replay.hashes import decisions_hash
 from streams.replay.proof import Findings, Tape, prove
-from streams.simulation.live import LiveWorld, Pace
+from streams.simulation.live import LiveWorld
+from streams.simulation.traders import Pace
 
 ROOT = Path(__file__).parent.parent
 READY_S_MAX = 60.0

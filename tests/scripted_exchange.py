@@ -18,6 +18,7 @@ from aiohttp import WSMsgType, web
 
 from connectors.exchange.ccxt_exchange import USUAL, CcxtExchange, Times
 from connectors.exchange.modes import Venue, place_at
+from connectors.exchange.rate_limits import Rules
 from connectors.exchange.secrets import Keys, Secret
 from connectors.kafka.system_clock import SystemClock
 from streams.exchange.port import AccountRef
@@ -139,6 +140,8 @@ def well_behaved(server: ScriptedExchange) -> None:
     clock = SystemClock()
     server.answer("GET /fapi/v1/time", lambda _: Says({"serverTime": clock.wall_ms()}))
     server.answer("GET /fapi/v1/ping", Says({}))
+    weight = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2_400}
+    server.answer("GET /fapi/v1/exchangeInfo", Says({"rateLimits": [weight]}))
     server.answer("GET /sapi/v1/account/apiRestrictions", Says({"enableWithdrawals": False, "enableFutures": True}))
     server.answer("GET /fapi/v2/account", Says({"canTrade": True}))
     server.answer("GET /fapi/v1/positionSide/dual", Says({"dualSidePosition": False}))
@@ -159,6 +162,7 @@ class Allowance:
         self.taken: list[tuple[int, int, str, bool]] = []
         self.told: list[tuple[dict[str, str], str]] = []
         self.paused: list[float] = []
+        self.rules: list[Rules] = []
 
     async def take(self, weight: int, *, orders: int = 0, account: str = "", urgent: bool = False) -> None:
         """Note it."""
@@ -171,6 +175,10 @@ class Allowance:
     def pause(self, after_s: float) -> None:
         """Note it."""
         self.paused.append(after_s)
+
+    def limits(self, rules: Rules) -> None:
+        """Note it."""
+        self.rules.append(rules)
 
 
 def some_keys(_ref: AccountRef) -> Keys:

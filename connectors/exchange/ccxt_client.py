@@ -18,6 +18,7 @@ from ccxt.base.errors import BaseError  # type: ignore[import-untyped]  # ccxt s
 from ccxt.pro.binanceusdm import binanceusdm  # type: ignore[import-untyped]
 
 from connectors.exchange.ccxt_errors import Said
+from connectors.exchange.rate_limits import Rules
 from connectors.exchange.secrets import Keys
 
 PING_MS: Final = 20_000
@@ -41,6 +42,9 @@ class Allows(Protocol):
 
     def pause(self, after_s: float) -> None:
         """Let nobody ask anything for so long."""
+
+    def limits(self, rules: Rules) -> None:
+        """Keep to what the exchange says it gives."""
 
 
 class Ears(Protocol):

@@ -117,6 +117,7 @@ BY_CODE: Final[dict[str, Duty]] = {
     "-1125": UNKNOWN,  # no such listen key; ccxt takes it for wrong keys
     "-2020": NO,  # cannot be filled; ccxt takes it for a failure on the way
     "-2023": NO,  # the account is being liquidated; the same
+    "-4130": NO,  # a stop that closes the position is there already; ccxt does not know it
     "-4116": TAKEN,  # the client order id is in use; ccxt knows it as an invalid order
     "-20132": TAKEN,  # the client algo id is in use; ccxt knows it as a bad request
     "-5028": CLOCK,  # refused by the matching engine for its timestamp; ccxt knows it as a bad request

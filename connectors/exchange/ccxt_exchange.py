@@ -6,20 +6,22 @@
         report = await exchange.place(order)
 
 Decides: what all accounts share (connections, route, clock, allowance) and what each has of its own (ccxt instance, stream); how often clocks are
-compared and the first way in is probed. Leaves to others: each kind of question (ccxt_orders, ccxt_stops,
-ccxt_account, checks), streams (user_stream).
+compared and the first way in is probed. Leaves to others: each kind of question (ccxt_orders, ccxt_stops, ccxt_account, checks), user_stream.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 import aiohttp
 
 from connectors.exchange import ccxt_account, ccxt_orders, ccxt_stops, checks, endpoints
+from connectors.exchange.breaker import Breaker
 from connectors.exchange.ccxt_answers import one, whole
 from connectors.exchange.ccxt_client import Allows, Client, trusted
 from connectors.exchange.ccxt_line import Line
@@ -27,6 +29,7 @@ from connectors.exchange.clock import Clocks, ExchangeClock, Sleep
 from connectors.exchange.failover import Route
 from connectors.exchange.feed import Patience
 from connectors.exchange.modes import Venue
+from connectors.exchange.rate_limits import Rules, rules_of
 from connectors.exchange.secrets import Keys
 from connectors.exchange.user_stream import KEEP_S, UserStream
 from streams.exchange.errors import ExchangeError, Fatal
@@ -41,6 +44,8 @@ from streams.exchange.port import (
     Trade,
     UserEvent,
 )  # fmt: skip
+
+LOGGER = logging.getLogger(__name__)
 
 CONNECTIONS_MAX: Final = 1_000
 """A stream and a few questions for each of 200 accounts. More would wait here, and the exchange refuses what waited too long."""
@@ -80,16 +85,19 @@ class CcxtExchange:
         self._sleep, self._chance = sleep, chance
         self._clocks, self._clock = clocks, ExchangeClock(clocks)
         self._route = Route(venue.places)
+        self._breaker = Breaker(partial(LOGGER.error, "the exchange fails, no more risk goes there: %s"))
         self._lines: dict[str, Line] = {}
         self._streams: dict[str, UserStream] = {}
+        self._looked_at: set[str] = set()  # accounts that may trade
+        self._learning, self._knows_limits = asyncio.Lock(), False
+        self._compare_due_s = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
-        self._own: Line | None = None
-        """Without keys, for what concerns no account."""
+        self._own: Line | None = None  # without keys
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=trusted())
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        reach = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=trusted())
+        self._session = aiohttp.ClientSession(connector=reach, cookie_jar=aiohttp.DummyCookieJar())
         self._own = self._new_line("", None)
         self._tasks = [asyncio.create_task(self._keep_time())]
         if len(self._route.places) > 1:
@@ -113,6 +121,11 @@ class CcxtExchange:
         """The venue, as fills name it."""
         return self._venue.name
 
+    @property
+    def clock(self) -> ExchangeClock:
+        """The exchange's clock: the allowance counts minutes by it."""
+        return self._clock
+
     def now_ms(self) -> int:
         """Tell the exchange's time."""
         return self._clock.now_ms()
@@ -121,13 +134,29 @@ class CcxtExchange:
         """Tell by how much it may be wrong; None where nobody knows."""
         return self._clock.error_ms()
 
+    def allows_risk(self) -> bool:
+        """Tell whether the exchange has answered well enough lately for risk to be added."""
+        return self._breaker.allows(self._clocks.ticking_ms())
+
     async def compare_clocks(self) -> None:
         """Ask the exchange what time it is."""
         line = self._shared()
-        await self._allowance.take(endpoints.TIME.weight)
+        await self._allowance.take(endpoints.TIME.weight, urgent=True)  # all else waits a minute where the time is not known
         asked_ms = self._clocks.ticking_ms()
         server_ms = await line.send(endpoints.TIME, lambda answer: whole(one(answer), "serverTime"), "asking", {})
         self._clock.learn(asked_ms, server_ms, self._clocks.ticking_ms())
+
+    async def learn_limits(self) -> Rules:
+        """Ask the exchange what it lets us ask, and keep to that from now on."""
+        await self._allowance.take(endpoints.LIMITS.weight)
+        rules = await self._shared().send(endpoints.LIMITS, rules_of, "asking", {})
+        self._allowance.limits(rules)
+        self._knows_limits = True
+        return rules
+
+    def compare_soon(self) -> None:
+        """Have clocks compared within a second, and again until there is an answer: any answer tells, too, how much of the allowance is used."""
+        self._compare_due_s = float("-inf")
 
     async def check(self, ref: AccountRef, symbols: Sequence[str]) -> None:
         """Make an account known and look whether it may trade."""
@@ -137,8 +166,15 @@ class CcxtExchange:
             self._streams[ref.account] = UserStream(line, self._times.patience, self._chance, self._sleep, self._times.keep_s)
         if self._clock.error_ms() is None:
             await self.compare_clocks()
-        permissions = bool(self._route.places[self._route.current].permissions_url)
-        await checks.check(self._lines[ref.account], ref, symbols, permissions=permissions)
+        async with self._learning:
+            if not self._knows_limits:
+                await self.learn_limits()
+        line = self._lines[ref.account]
+        if ref.account not in self._looked_at:
+            permissions = bool(self._route.places[self._route.current].permissions_url)
+            await checks.check(line, ref, permissions=permissions)
+            self._looked_at.add(ref.account)
+        await checks.set_up(line, ref, symbols)
 
     async def room(self, account: str, *, urgent: bool) -> None:
         """Wait until one order may be sent."""
@@ -210,7 +246,7 @@ class CcxtExchange:
         if self._session is None:
             raise RuntimeError("the exchange is not started")
         client = Client(keys, self._route.api, self._session, self._times.answer_ms)
-        return Line(account, client, self._allowance, self._clock, self._route)
+        return Line(account, client, self._allowance, self._clock, self._route, self._breaker)
 
     def _line(self, account: str) -> Line:
         if account not in self._lines:
@@ -229,16 +265,15 @@ class CcxtExchange:
     async def _keep_time(self) -> None:
         """Compare clocks every so often, and soon again where that failed or the clock is in doubt."""
         times = self._times
-        due = loop_time() + times.compare_s
         while True:
             await self._sleep(times.compare_again_s)
-            if loop_time() < due and self._clock.error_ms() is not None:
+            if loop_time() < self._compare_due_s and self._clock.error_ms() is not None:
                 continue
             try:
                 await self.compare_clocks()
             except ExchangeError:  # the clock is in doubt as long as this lasts, and nothing is sent
                 continue
-            due = loop_time() + times.compare_s
+            self._compare_due_s = loop_time() + times.compare_s
 
     async def _probe_first(self) -> None:
         """Look whether the first way in answers again while another is in use."""

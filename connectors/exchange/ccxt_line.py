@@ -1,7 +1,7 @@
 """One account's line to the exchange: every question goes through here.
 
 Decides: that the allowance is taken before, what time and window a question is signed with, what an error becomes, that a long pause is obeyed by
-everybody, and what the route and the clock learn from it. Nothing is sent twice; a GET or DELETE goes out once more where a connection kept from
+everybody, and what route, clock and breaker learn from it. Nothing is sent twice; a GET or DELETE goes out once more where a connection kept from
 before turned out to be closed (aiohttp does that, and never for a POST). Leaves to others: which question (ccxt_orders, ccxt_stops, ccxt_account),
 which error is which (ccxt_errors).
 """
@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from ccxt.base.errors import BaseError  # type: ignore[import-untyped]  # ccxt says nothing about its types
 
+from connectors.exchange.breaker import Breaker
 from connectors.exchange.ccxt_client import Allows, Client
 from connectors.exchange.ccxt_errors import Doing, Said, translate, unreachable
 from connectors.exchange.clock import ExchangeClock
@@ -31,10 +32,18 @@ a way ccxt does not know."""
 class Line:
     """A way to ask, for one account."""
 
-    def __init__(self, account: str, client: Client, allowance: Allows, clock: ExchangeClock, route: Route) -> None:
+    def __init__(
+        self,
+        account: str,
+        client: Client,
+        allowance: Allows,
+        clock: ExchangeClock,
+        route: Route,
+        breaker: Breaker | None = None,
+    ) -> None:
         """Have the client tell the allowance what was used."""
         self.account, self.client, self.clock, self.route = account, client, clock, route
-        self.allowance = allowance
+        self.allowance, self._breaker = allowance, breaker
         client.replied = self._replied
 
     async def ask(self, endpoint: Endpoint, read: Callable[[Any], T], **what: Any) -> T:
@@ -58,8 +67,10 @@ class Line:
             error = caught
         else:
             self.route.answered(used)
+            self._came(None)
             return answer
         ours = self._learn(error, doing, used)
+        self._came(ours)
         if isinstance(ours, ClockOff) and self._in_time({**timed, **what}):
             self.clock.doubt()
         raise ours  # here, not above: ccxt's error holds the signed address, and would come along
@@ -77,6 +88,10 @@ class Line:
         if isinstance(ours, Paused) and ours.after_s is not None:
             self.allowance.pause(ours.after_s)
         return ours
+
+    def _came(self, error: ExchangeError | None) -> None:
+        if self._breaker is not None:
+            self._breaker.learn(self.clock.clocks.ticking_ms(), error)
 
     def _replied(self, headers: Mapping[str, str]) -> None:
         self.allowance.correct(headers, self.account)

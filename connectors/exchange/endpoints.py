@@ -19,6 +19,8 @@ class Endpoint(NamedTuple):
 
 PING: Final = Endpoint("fapiPublicGetPing", 1, timed=False)
 TIME: Final = Endpoint("fapiPublicGetTime", 1, timed=False)
+LIMITS: Final = Endpoint("fapiPublicGetExchangeInfo", 1, timed=False)
+"""What the exchange lets one ask. It tells of all markets, too."""
 
 PLACE: Final = Endpoint("fapiPrivatePostOrder", 1)
 """The exchange charges 0 or 1, by endpoint and by year, and counts orders apart: 1 never asks for too much."""

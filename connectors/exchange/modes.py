@@ -54,11 +54,11 @@ class Live(NamedTuple):
 
 def mode_of(environment: Mapping[str, str]) -> Mode:
     """Give the mode that was asked for; the simulator unless told."""
-    asked = environment.get("QTS_MODE", "") or "sim"
+    asked = environment.get("QTS_EXCHANGE_MODE", "") or "sim"
     for mode in get_args(Mode):
         if asked == mode:
             return mode  # type: ignore[no-any-return]  # get_args forgets what it was given
-    raise Fatal(f"QTS_MODE is {asked}, and has to be one of {', '.join(get_args(Mode))}")
+    raise Fatal(f"QTS_EXCHANGE_MODE is {asked}, and has to be one of {', '.join(get_args(Mode))}")
 
 
 def venue_of(environment: Mapping[str, str]) -> Venue:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from connectors.kafka.identity import TOPIC as IDENTITY
 from connectors.kafka.topic_rules import WantedTopic
 from streams.flow import ASIDE, INPUTS, OUTPUTS, TAPE
+from streams.pipeline.execution.ledger import CHANGELOG as LEDGER
 from streams.pipeline.views import CHANGELOGS as VIEWS
 from streams.pipeline.write_pipeline import CHANGELOG as DESK
 
@@ -20,8 +21,8 @@ PARTITIONS_MAX = 1_000
 DAY_MS = 24 * 3_600_000
 
 RETENTION_DAYS: Mapping[str, int] = {
-    "signals": 30, "marks": 7, "liquidity": 30, "order-events": 90, "fills": 90, "account-events": 90, "orders": 90, "dead-letters": 90,
-    "control": 400, "tape": 90, "decisions": 400,
+    "signals": 30, "marks": 7, "liquidity": 30, "allowances": 1, "order-events": 90, "fills": 90, "account-events": 90, "orders": 90,
+    "dead-letters": 90, "control": 400, "tape": 90, "decisions": 400,
 }  # fmt: skip
 """What is on the tape too is kept for looking things up: a month of signals, a week of marks. Liquidity is said
 every ten seconds, and a month of it shows what is usual. What the exchange said is kept a quarter, for
@@ -38,6 +39,11 @@ _COMPACTED: Mapping[str, Mapping[str, str]] = {
         # A snapshot every ten ticks, old ones deleted by name: all but the last ones is dead weight that every recovery has to read.
         "segment.ms": "60000", "segment.bytes": str(16 * 1024**2), "min.cleanable.dirty.ratio": "0.1",
         "min.compaction.lag.ms": "0", "max.compaction.lag.ms": "120000", "delete.retention.ms": "600000",
+    },
+    LEDGER: {
+        # A dozen records an order, deleted when a few dozen orders are over. Who reads it while it is compacted has a day to see what was deleted.
+        "segment.ms": "600000", "segment.bytes": str(16 * 1024**2), "min.cleanable.dirty.ratio": "0.2", "min.compaction.lag.ms": "0",
+        "delete.retention.ms": str(DAY_MS),
     },
     **{
         name: {"segment.ms": "600000", "segment.bytes": str(16 * 1024**2), "min.cleanable.dirty.ratio": "0.2", "min.compaction.lag.ms": "0"}
@@ -57,11 +63,11 @@ def catalogue(partitions: int = DEFAULT_PARTITIONS) -> tuple[WantedTopic, ...]:
     inputs = {topic.name for topic in INPUTS}
     flow = {topic.name: topic.cleanup for topic in (*INPUTS, TAPE, *OUTPUTS, *ASIDE)}
     ours = [WantedTopic(name, partitions, _settings(name, cleanup, name in inputs)) for name, cleanup in flow.items()]
-    changelogs = [WantedTopic(name, partitions, _settings(name, "compact", False)) for name in (DESK, *VIEWS.values())]
+    changelogs = [WantedTopic(name, partitions, _settings(name, "compact", False)) for name in (DESK, LEDGER, *VIEWS.values())]
     return (*ours, *changelogs, WantedTopic(IDENTITY, 1, _settings(IDENTITY, "compact", False)))
 
 
-MADE_BY_THE_TAPE = (TAPE.name, "orders", "decisions", "portfolio", DESK, *VIEWS.values())
+MADE_BY_THE_TAPE = (TAPE.name, "orders", "decisions", "portfolio", DESK, LEDGER, *VIEWS.values())
 """Where nothing can be before a tape has begun. Records here without an identity mean that the identity was lost, not that there was none."""
 
 

@@ -14,6 +14,8 @@ from connectors.kafka.faust_app import BatchedApp, Deployment, new_app
 from connectors.kafka.faust_credentials import credentials
 from streams.app.desk import add_desk, desk_samples, tape_end
 from streams.app.environment import WorkerSettings, worker_settings
+from streams.app.execution import add_execution
+from streams.app.execution_figures import execution_samples
 from streams.app.pages import add_pages
 from streams.app.parts import Parts, Role, make_parts, watch_identity
 from streams.app.pauses import Pauses
@@ -83,7 +85,12 @@ def _views(app: BatchedApp, parts: Parts) -> tuple[Any, Callable[[], Iterable[Sa
     return role, lambda: views_samples(role)
 
 
-_ROLES = {"sequencer": _sequencer, "desk": _desk, "views": _views}
+def _execution(app: BatchedApp, parts: Parts) -> tuple[Any, Callable[[], Iterable[Sample]]]:
+    role, execution = add_execution(app, parts)
+    return role, lambda: execution_samples(role, execution)
+
+
+_ROLES = {"sequencer": _sequencer, "desk": _desk, "views": _views, "execution": _execution}
 _made: list[BatchedApp] = []
 
 

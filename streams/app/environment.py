@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from connectors.kafka.settings import KafkaSettings, kafka_settings
 from streams.services.watchdog import Limits
 
-Role = Literal["sequencer", "desk", "views"]
+Role = Literal["sequencer", "desk", "views", "execution"]
 Mode = Literal["demo", "tests", "production"]
 
 
@@ -45,7 +45,7 @@ class WorkerSettings(NamedTuple):
     """End when the tape has been stepped to where it ended at the start."""
 
 
-DEFAULT_PORTS: Mapping[Role, int] = {"sequencer": 6066, "desk": 6067, "views": 6068}
+DEFAULT_PORTS: Mapping[Role, int] = {"sequencer": 6066, "desk": 6067, "views": 6068, "execution": 6070}
 
 
 def worker_settings(environ: Mapping[str, str]) -> WorkerSettings:

@@ -65,6 +65,12 @@ class KafkaLook:
         with self._lock:
             return any(True for _ in self._reader.between(topic, partition, start, end))
 
+    def records(self, topic: str, partition: int, start: int) -> list[Found]:
+        """Read a partition from an offset on, to where it ends now."""
+        with self._lock:
+            low, high = self._reader.bounds(topic, partition)
+            return list(self._reader.between(topic, partition, max(low, start), high))
+
     def sent(self, partition: int, epoch: int) -> Mapping[str, tuple[int, int]]:
         """Give by topic the last output of an epoch that is on it."""
         with self._lock:

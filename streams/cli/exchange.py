@@ -1,8 +1,10 @@
 """`./qts exchange`: an exchange to try things out on, on this machine, in the background.
 
-Decides: where it is kept, how its state and its journal read. Leaves to others: starting, finding and ending it (background), what it does (server).
+Decides: where it is kept, how its state and its journal read, and how it reads what an IP can carry. Leaves to others: starting, finding and ending
+it (background), what it does (server), what is carried (capacity).
 """
 
+import os
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 import click
 
+from connectors.exchange.capacity import ONCE, SWEEP_S, TRADES
+from connectors.exchange.capacity import capacity as carried
 from connectors.exchange.simulator.background import BackgroundExchange, ExchangeState
 from connectors.exchange.simulator.fault_rules import read_rules
 from connectors.exchange.simulator.journal import CLIENT_IDS, entries
@@ -57,7 +61,7 @@ def start(out: Output, seed: int, faults: Path | None, port: int, prices: Path |
     POST /sim/accounts. Everything is in memory: a start is a new exchange. One that runs already is left as it is.
     """
     wanted = Options(
-        seed, _plan(faults), str(faults or "faults"), SystemClock().wall_ms() if clock == "manual" else None,
+        seed, fault_plan(faults), str(faults or "faults"), SystemClock().wall_ms() if clock == "manual" else None,
         prices_file=prices.resolve() if prices else None, prices_symbol=symbol, port=port,
     )  # fmt: skip
     exchange = _exchange()
@@ -115,6 +119,38 @@ def journal(
     return Answer({"file": where, "entries": list(found)})
 
 
+@command.add("capacity", example="./qts exchange capacity\n./qts exchange capacity --period-s 120 --symbols 5 --json")
+@click.option(
+    "--period-s", type=click.IntRange(1, 86_400), default=SWEEP_S, show_default=True, help="How often each is compared."
+)
+@click.option("--symbols", type=click.IntRange(0, 1_000), default=3, show_default=True, help="Active symbols of an account.")
+def capacity(out: Output, period_s: int, symbols: int) -> Answer:
+    """Tell how many accounts one IP can carry.
+
+    All accounts are compared with the exchange in turn, again and again, within 30 % of the weight it gives. The limit is what the exchange at
+    QTS_EXCHANGE_URL tells; where it cannot be asked, what is kept to until it can.
+    """
+    from streams.cli.exchange_limits import limits_there  # noqa: PLC0415 - ccxt is slow to import, and the other commands do without
+
+    told = limits_there(os.environ)
+    found = carried(told.rules.weight, period_s, symbols)
+    source = f"as {told.url} tells" if not told.problem else f"our default: {told.url} could not be asked ({told.problem})"
+    out.console.print(f"{found.accounts} accounts, {symbols} symbols each, compared every {period_s} s")
+    out.console.print(f"limit             {told.rules.weight.limit:6} a minute, {source}", soft_wrap=True)
+    out.console.print(f"for comparing     {found.weight_for_sweeps:6} a minute")
+    out.console.print(f"one account, once {found.weight_of_sweep:6}")
+    for what, weight in ONCE.items():
+        out.console.print(f"  {what:26} {weight:3}")
+    out.console.print(f"  {'trades':26} {TRADES:3} × {symbols}")
+    return Answer(
+        {
+            "accounts": found.accounts, "period_s": period_s, "symbols": symbols, "limit": told.rules.weight.limit, "url": told.url,
+            "told_by_exchange": not told.problem, "problem": told.problem, "weight_for_sweeps": found.weight_for_sweeps,
+            "weight_of_sweep": found.weight_of_sweep, "weights": {**ONCE, "trades of a symbol": TRADES},
+        }
+    )  # fmt: skip
+
+
 def _line(entry: Mapping[str, Any]) -> str:
     """Write an entry for a person."""
     begin = f"{entry['ts']} {entry['account'] or '-':12}"
@@ -138,7 +174,7 @@ def _exchange() -> BackgroundExchange:
     return BackgroundExchange(home() / "exchange")
 
 
-def _plan(file: Path | None) -> str:
+def fault_plan(file: Path | None) -> str:
     """Read a plan and see that it can be used."""
     if file is None:
         return ""

@@ -48,8 +48,8 @@ from streams.services.worker_health import memory_bytes
 
 LOGGER = logging.getLogger(__name__)
 
-PART = Fraction(1, 2)
-"""Of the allowance while nobody has been asked for the limit, which is half of what the exchange gives: executors have the rest."""
+PART = Fraction(1, 4)
+"""Of the allowance: executors share the rest (streams.app.execution)."""
 TURN_MS_MAX = 2_000
 """It looks for marks to make ten times a second. A publisher without room holds it up for one second."""
 ACKNOWLEDGE_S = 10.0

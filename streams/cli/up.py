@@ -18,8 +18,8 @@ from streams.cli.pulse import Pulse
 from streams.cli.worker import ROLES
 from streams.services.supervisor import Watched
 
-DEFAULT_WORKERS = "sequencer=1,desk=2,views=1,policy=1"
-ONE_OF_EACH = "sequencer=1,desk=1,views=1,policy=1"
+DEFAULT_WORKERS = "sequencer=1,desk=2,execution=1,views=1,policy=1"
+ONE_OF_EACH = "sequencer=1,desk=1,execution=1,views=1,policy=1"
 WORKERS_MAX = 64
 """Of a role. A machine has no use for more, and there is one partition at least for each that does anything."""
 LOOK_S = 0.2
@@ -74,6 +74,8 @@ def parse_workers(text: str) -> dict[str, int]:
         raise BadInput("--workers names no worker")
     if counts.get("policy", 0) > 1:
         raise BadInput("--workers policy: one at most; the store is one folder")
+    if counts.get("marketdata", 0) > 1:
+        raise BadInput("--workers marketdata: one at most; a second one says the same again")
     return counts
 
 

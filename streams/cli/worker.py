@@ -13,8 +13,8 @@ from streams.cli.command import single
 from streams.cli.output import Answer, BadInput, Output, Unavailable
 from streams.services.parent_watch import end_with_parent
 
-ROLES = ("sequencer", "desk", "views", "policy")
-POLICY_PORT = 6069
+ROLES = ("sequencer", "desk", "views", "execution", "policy", "marketdata")
+POLICY_PORT, MARKETDATA_PORT = 6069, 6071
 
 
 @single("worker", example="./qts worker sequencer\n./qts worker desk --name desk-1 --web-port 6077")
@@ -29,6 +29,8 @@ def command(_out: Output, role: str, name: str | None, web_port: int | None, par
         end_with_parent(parent)
     if role == "policy":
         return Answer({}, exit_code=_run_policy_worker(name, web_port))
+    if role == "marketdata":
+        return Answer({}, exit_code=_run_marketdata_worker(name, web_port))
     os.environ["QTS_ROLE"] = role
     if name is not None:
         os.environ["QTS_WORKER"] = name
@@ -40,11 +42,20 @@ def command(_out: Output, role: str, name: str | None, web_port: int | None, par
 def _run_policy_worker(name: str | None, web_port: int | None) -> int:
     from streams.cli.policy_worker import run_policy_worker  # noqa: PLC0415 - only this worker needs it
 
-    said = os.environ.get("QTS_WEB_PORT") or str(POLICY_PORT)
-    if web_port is None and not (said.isascii() and said.isdigit()):
+    return run_policy_worker(name or os.environ.get("QTS_WORKER") or "policy-0", _port(web_port, POLICY_PORT))
+
+
+def _run_marketdata_worker(name: str | None, web_port: int | None) -> int:
+    from streams.cli.marketdata_worker import run_marketdata_worker  # noqa: PLC0415 - ccxt is slow to import, and only this worker needs it
+
+    return run_marketdata_worker(name or os.environ.get("QTS_WORKER") or "marketdata-0", _port(web_port, MARKETDATA_PORT))
+
+
+def _port(wanted: int | None, usual: int) -> int:
+    said = os.environ.get("QTS_WEB_PORT") or str(usual)
+    if wanted is None and not (said.isascii() and said.isdigit()):
         raise BadInput(f"QTS_WEB_PORT={said}: must be a whole number")
-    port = int(said) if web_port is None else web_port
-    return run_policy_worker(name or os.environ.get("QTS_WORKER") or "policy-0", port)
+    return int(said) if wanted is None else wanted
 
 
 def run_worker() -> int:

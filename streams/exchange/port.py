@@ -146,6 +146,9 @@ class Exchange(Protocol):
     def clock_error_ms(self) -> int | None:
         """Tell by how much `now_ms` may be wrong; None where it was not compared yet, or too long ago."""
 
+    def allows_risk(self) -> bool:
+        """Tell whether the exchange has answered well enough lately for risk to be added."""
+
     async def check(self, ref: AccountRef, symbols: Sequence[str]) -> None:
         """Make an account known, look once whether it may trade (permissions, position mode), set leverage and margin of symbols. `Fatal` if not."""
 

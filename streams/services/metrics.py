@@ -47,6 +47,31 @@ class Metrics(Enum):
     ACCOUNTS = About("qts_accounts", Kind.GAUGE, "Accounts known", ("partition",))
     POSITIONS = About("qts_positions", Kind.GAUGE, "Positions held", ("partition",))
     STOPS_TRIPPED = About("qts_stops_tripped", Kind.GAUGE, "Accounts whose emergency stop is not armed", ("partition",))
+    OPEN_ORDERS = About("qts_open_orders", Kind.GAUGE, "Orders that are not over, by how far they are", ("partition", "step"))
+    UNKNOWN_AGE_SECONDS = About(
+        "qts_unknown_order_age_seconds",
+        Kind.GAUGE,
+        "Since the oldest order was sent that nobody has an answer for",
+        ("partition",),
+    )
+    ACCOUNTS_READY = About("qts_accounts_ready", Kind.GAUGE, "Accounts that were checked and may trade", ("partition",))
+    ACCOUNTS_RECONCILED = About("qts_accounts_reconciled", Kind.GAUGE, "Accounts compared with the exchange", ("partition",))
+    ACCOUNTS_HALTED = About("qts_accounts_halted", Kind.GAUGE, "Accounts for which a person has to look", ("partition",))
+    LEASE_LEFT_SECONDS = About("qts_lease_left_seconds", Kind.GAUGE, "For how long this worker may act on its partitions")
+    CONTROL_READ = About("qts_control_read", Kind.GAUGE, "1 while all commands have been read, else 0: no new risk")
+    EXCHANGE_CLOCK_ERROR_SECONDS = About(
+        "qts_exchange_clock_error_seconds", Kind.GAUGE, "By how much the exchange's time may be wrong"
+    )
+    EXCHANGE_WEIGHT = About("qts_exchange_weight_total", Kind.COUNTER, "Weight of what was asked of the exchange")
+    ALERTS = About("qts_execution_alerts_total", Kind.COUNTER, "Alerts for a person; the log has them")
+    MARK_AGE_SECONDS = About("qts_mark_age_seconds", Kind.GAUGE, "Since a symbol's price was heard", ("symbol",))
+    MARKS_SILENT = About(
+        "qts_marks_silent", Kind.GAUGE, "1 while a symbol gets no marks because its source is stale", ("symbol",)
+    )
+    MARKS_SAID = About("qts_marks_total", Kind.COUNTER, "Marks published")
+    STREAM_BREAKS = About("qts_stream_breaks_total", Kind.COUNTER, "Market data streams that broke or fell silent", ("stream",))
+    RECORDS_NOT_TAKEN = About("qts_records_not_taken_total", Kind.COUNTER, "Records for which publisher and spool had no room")
+    UNREADABLE_ANSWERS = About("qts_unreadable_answers_total", Kind.COUNTER, "What an exchange said and nobody can read")
     POLICY_VERSION = About("qts_policy_version", Kind.GAUGE, "Version of the policy in force", ("partition",))
 
 

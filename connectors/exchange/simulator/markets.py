@@ -22,7 +22,9 @@ class Market(NamedTuple):
     spread_ticks: int
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """The figures of a market. Grids are powers of ten: tick = 10 ** -tick_digits, step = 10 ** -step_digits."""
+
     base: str
     tick_digits: int
     step_digits: int
@@ -34,38 +36,43 @@ class _Row(NamedTuple):
 
 
 _ROWS = (
-    _Row("BTC", 1, 3, 643_210, 60, 90, 1, 2_500_000),
-    _Row("ETH", 2, 3, 341_550, 80, 95, 1, 1_800_000),
-    _Row("BNB", 2, 2, 58_460, 80, 80, 1, 600_000),
-    _Row("SOL", 3, 0, 148_370, 130, 110, 6, 800_000),
-    _Row("XRP", 4, 1, 5_213, 120, 90, 1, 500_000),
-    _Row("ADA", 4, 0, 4_478, 120, 100, 1, 300_000),
-    _Row("DOGE", 5, 0, 12_840, 150, 115, 1, 350_000),
-    _Row("LINK", 3, 2, 14_180, 130, 105, 2, 220_000),
-    _Row("AVAX", 3, 0, 27_910, 140, 115, 3, 250_000),
-    _Row("LTC", 2, 3, 7_230, 110, 85, 1, 200_000),
-    _Row("DOT", 3, 1, 6_420, 130, 105, 1, 200_000),
-    _Row("TRX", 5, 0, 12_190, 80, 50, 1, 150_000),
-    _Row("BCH", 2, 3, 38_150, 120, 90, 4, 160_000),
-    _Row("ATOM", 3, 2, 8_050, 130, 105, 1, 130_000),
-    _Row("NEAR", 3, 0, 5_370, 160, 120, 1, 150_000),
-    _Row("UNI", 3, 0, 9_760, 150, 110, 2, 140_000),
-    _Row("FIL", 3, 1, 4_590, 150, 110, 1, 100_000),
-    _Row("ETC", 3, 2, 25_640, 120, 100, 2, 140_000),
-    _Row("APT", 4, 1, 70_150, 150, 115, 12, 120_000),
-    _Row("ARB", 4, 1, 7_940, 160, 120, 1, 130_000),
+    Row("BTC", 1, 3, 643_210, 60, 90, 1, 2_500_000),
+    Row("ETH", 2, 3, 341_550, 80, 95, 1, 1_800_000),
+    Row("BNB", 2, 2, 58_460, 80, 80, 1, 600_000),
+    Row("SOL", 3, 0, 148_370, 130, 110, 6, 800_000),
+    Row("XRP", 4, 1, 5_213, 120, 90, 1, 500_000),
+    Row("ADA", 4, 0, 4_478, 120, 100, 1, 300_000),
+    Row("DOGE", 5, 0, 12_840, 150, 115, 1, 350_000),
+    Row("LINK", 3, 2, 14_180, 130, 105, 2, 220_000),
+    Row("AVAX", 3, 0, 27_910, 140, 115, 3, 250_000),
+    Row("LTC", 2, 3, 7_230, 110, 85, 1, 200_000),
+    Row("DOT", 3, 1, 6_420, 130, 105, 1, 200_000),
+    Row("TRX", 5, 0, 12_190, 80, 50, 1, 150_000),
+    Row("BCH", 2, 3, 38_150, 120, 90, 4, 160_000),
+    Row("ATOM", 3, 2, 8_050, 130, 105, 1, 130_000),
+    Row("NEAR", 3, 0, 5_370, 160, 120, 1, 150_000),
+    Row("UNI", 3, 0, 9_760, 150, 110, 2, 140_000),
+    Row("FIL", 3, 1, 4_590, 150, 110, 1, 100_000),
+    Row("ETC", 3, 2, 25_640, 120, 100, 2, 140_000),
+    Row("APT", 4, 1, 70_150, 150, 115, 12, 120_000),
+    Row("ARB", 4, 1, 7_940, 160, 120, 1, 130_000),
 )
 LISTED = tuple(f"{row.base}{QUOTE}" for row in _ROWS)
 """The symbols that are always there, the largest first."""
 
 
-def market_for(name: str) -> Market:
-    """Give the market of a symbol; one that is not listed gets plain figures that depend on its name alone."""
+def row_for(name: str) -> Row:
+    """Give the figures of a symbol; one that is not listed gets plain ones that depend on its name alone."""
     if name in LISTED:
-        return _market(_ROWS[LISTED.index(name)])
+        return _ROWS[LISTED.index(name)]
     chance = Random(f"market/{name}")  # noqa: S311 - seeded chance is the point
     start_ticks = 5_000 + (chance.getrandbits(32) * 50_000 >> 32)
-    return _market(_Row(name.removesuffix(QUOTE), 4, 1, start_ticks, 140, 100, 2, 150_000))
+    return Row(name.removesuffix(QUOTE), 4, 1, start_ticks, 140, 100, 2, 150_000)
+
+
+def market_for(name: str) -> Market:
+    """Give the market of a symbol."""
+    return _market(row_for(name))
 
 
 def symbols(count: int) -> tuple[Symbol, ...]:
@@ -74,7 +81,7 @@ def symbols(count: int) -> tuple[Symbol, ...]:
     return tuple(market_for(name).symbol for name in names)
 
 
-def _market(row: _Row) -> Market:
+def _market(row: Row) -> Market:
     tick, step = Decimal(1).scaleb(-row.tick_digits), Decimal(1).scaleb(-row.step_digits)
     symbol = Symbol(
         symbol=f"{row.base}{QUOTE}",

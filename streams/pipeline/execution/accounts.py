@@ -12,6 +12,7 @@ from streams.exchange.port import AccountRef, Connected, Lost, OrderReport, Paym
 from streams.pipeline.execution.asking import Backoff
 from streams.pipeline.execution.gate import Standing
 from streams.pipeline.execution.means import Means
+from streams.pipeline.execution.protecting import Protecting
 from streams.pipeline.execution.reconciling import Reconciling
 from streams.pipeline.execution.tasks import Tasks
 from streams.pipeline.execution.trades import Trades
@@ -31,18 +32,26 @@ class Accounts:
         standing: Standing,
         trades: Trades,
         reconciling: Reconciling,
+        protecting: Protecting,
         watch_of: Callable[[str], Watch | None],
     ) -> None:
         """Serve with these. `watch_of` finds who follows an attempt, by its client id."""
-        self._means, self._tasks, self._standing, self._trades, self._reconciling = means, tasks, standing, trades, reconciling
+        self._means, self._tasks, self._standing, self._trades = means, tasks, standing, trades
+        self._reconciling, self._protecting = reconciling, protecting
         self._watch_of = watch_of
         self._served: dict[str, AccountRef] = {}
         self._heard: set[str] = set()
         self._setting_up: set[tuple[str, str]] = set()
+        self._introduced: set[str] = set()
 
     def hears(self, account: str) -> bool:
         """Tell whether the stream of an account runs."""
         return account in self._heard
+
+    async def introduced(self, account: str) -> None:
+        """Wait until the exchange has heard of an account: before, it answers nothing that is asked for it."""
+        while account not in self._introduced:
+            await self._means.sleep(LOOK_S)
 
     async def serve(self, is_mine: Callable[[str], bool]) -> None:
         """Begin with each account as soon as it is known."""
@@ -60,7 +69,7 @@ class Accounts:
             self._tasks.spawn(self._set_up(account, symbol))
 
     async def _set_up(self, account: str, symbol: str) -> None:
-        while account not in self._served:
+        while account not in self._served or not self._reconciling.begun(account):
             await self._means.sleep(LOOK_S)
         await self._checked(self._served[account], (symbol,))
         self._standing.ready.add((account, symbol))
@@ -68,6 +77,7 @@ class Accounts:
     async def _serve(self, ref: AccountRef) -> None:
         account = ref.account
         await self._checked(ref, ())
+        await self._reconciling.begin(account)
         self._tasks.spawn(self._compared(account))
         async for event in self._means.exchange.events(account):
             if isinstance(event, Connected):
@@ -80,20 +90,28 @@ class Accounts:
                 self._take(account, event)
 
     async def _checked(self, ref: AccountRef, symbols: tuple[str, ...]) -> None:
-        backoff = Backoff(self._means, f"check of account {ref.account}")
+        backoff, halts = Backoff(self._means, f"check of account {ref.account}"), False
         while True:
             try:
-                await self._means.exchange.check(ref, symbols)
+                await self._introduce(ref, symbols)
             except Fatal as fatal:
                 if ref.account not in self._standing.halted:
+                    halts = True
                     self._standing.halted[ref.account] = str(fatal)
                     self._means.alert(f"account {ref.account} is halted: {fatal}")
                 await backoff.wait(fatal)
             except ExchangeError as error:
                 await backoff.wait(error)
             else:
-                self._standing.halted.pop(ref.account, None)
+                if halts:  # what somebody else has halted waits for a person
+                    del self._standing.halted[ref.account]
                 return
+
+    async def _introduce(self, ref: AccountRef, symbols: tuple[str, ...]) -> None:
+        try:
+            await self._means.exchange.check(ref, symbols)
+        finally:
+            self._introduced.add(ref.account)
 
     async def _compared(self, account: str) -> None:
         """Compare for ever, whenever it is due."""
@@ -108,7 +126,8 @@ class Accounts:
                 await backoff.wait(error)
             else:
                 backoff = Backoff(self._means, f"comparing account {account}")
-                self._standing.reconciled.add(account)
+                if account not in self._reconciling.unexplained:
+                    self._standing.reconciled.add(account)
 
     def _take(self, account: str, event: UserEvent) -> None:
         if isinstance(event, OrderReport):
@@ -121,7 +140,7 @@ class Accounts:
             self._tasks.spawn(self._trade(account, event))
         elif isinstance(event, Payment):
             self._tasks.spawn(self._reconciling.pay(account, event))
-        elif isinstance(event, StopReport):
+        elif isinstance(event, StopReport) and self._protecting.stop_report(account, event):
             self._reconciling.due(account)
 
     async def _trade(self, account: str, trade: Trade) -> None:

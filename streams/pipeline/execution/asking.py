@@ -1,16 +1,27 @@
 """Asking the exchange until it answers.
 
-Decides: how long to leave it alone after it has not. A failed question is no answer, and none is made up. Leaves to others: what is asked, and
-questions whose answer is no (`NotThere`).
+Decides: how long to leave it alone after it has not, and when a request is certainly over, so that "not there" can be an answer. A failed question is
+no answer, and none is made up. Leaves to others: what is asked, and questions whose answer is no (`NotThere`).
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from streams.exchange.errors import ExchangeError, Fatal, NotThere, Retryable
-from streams.pipeline.execution.means import Means
+from streams.pipeline.execution.ledger_records import StepRecord
+from streams.pipeline.execution.means import NOT_FOUND_MS, Means
 
 T = TypeVar("T")
+
+
+async def leased(means: Means) -> None:
+    """Wait until nobody else can be deciding. Who has lost the lease may have missed what whoever holds it has done."""
+    while means.lease.left_s() <= 0:
+        await means.sleep(means.limits.block_look_s)
+
+
+LOOKS: Final = 2
+"""Looks that have to agree that something is not there: one of them may have read from a copy that was behind."""
 
 
 class Backoff:
@@ -48,3 +59,14 @@ async def answer(means: Means, about: str, ask: Callable[[], Awaitable[T]]) -> T
             raise
         except ExchangeError as error:
             await backoff.wait(error)
+
+
+def dead_ms(sent: StepRecord) -> int:
+    """Give when the last request for it is certainly over, by the exchange's clock."""
+    return sent.ts + sent.window_ms + NOT_FOUND_MS
+
+
+def is_dead(means: Means, sent: StepRecord) -> bool:
+    """Tell whether no request for it can be accepted any more."""
+    error_ms = means.exchange.clock_error_ms()
+    return error_ms is not None and means.exchange.now_ms() - error_ms > dead_ms(sent)

@@ -1,8 +1,8 @@
 """The end of an attempt, and of an order.
 
-Decides: the order of writes at the end (what is said is durable before the ledger calls it over; a refusal is durable before it is said, because only
-who still holds the lease may refuse), whether there is one more attempt, and when orders that are over are forgotten. Leaves to others: that it has
-ended (sending, settling, resolving).
+Decides: the order of writes at the end (fills are durable before the decision that it is over, and that is durable before it is said; each only while
+the lease is held, so that whoever holds it next knows of it and decides nothing else), whether there is one more attempt, and when orders that are
+over are forgotten. Leaves to others: that it has ended (sending, settling, resolving).
 """
 
 from collections.abc import Callable
@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import get_args
 
 from streams.desk.values import ZERO
+from streams.pipeline.execution.asking import leased
 from streams.pipeline.execution.gate import Refusal, price_of
-from streams.pipeline.execution.ledger import Attempt, End, Entry, StepRecord
+from streams.pipeline.execution.ledger import Attempt, End, Entry
+from streams.pipeline.execution.ledger_records import StepRecord
 from streams.pipeline.execution.means import Means
 from streams.pipeline.execution.remainder import remainder
 from streams.pipeline.execution.words import Kind, event
@@ -27,29 +29,10 @@ class Ending:
         self._forgetting: set[str] = set()
 
     async def refuse(self, entry: Entry, attempt: Attempt, refusal: Refusal) -> None:
-        """End what is not sent."""
-        means = self._means
+        """End what is not sent, or was, and certainly not done."""
         assert refusal.kind in get_args(End)
         kind: End = refusal.kind  # type: ignore[assignment]  # mypy does not know get_args
-        if attempt.sent is not None:  # it was tried, and certainly not done
-            await self.end(entry, attempt, kind, ts=attempt.sent.ts, reason=refusal.reason)
-            return
-        record = StepRecord(means.exchange.now_ms(), attempt.quantity, kind=kind, reason=refusal.reason)
-        key = means.ledger.keys.step(entry.order.account, entry.place, attempt.number, "REFUSED", 0)
-        await means.outbox.note((key, means.ledger.encode_step(record)))
-        await self.say_refused(entry, attempt, record)
-
-    async def say_refused(self, entry: Entry, attempt: Attempt, record: StepRecord) -> None:
-        """Say a refusal that is durable. Who has lost the lease says nothing: somebody else may not know of it, and send."""
-        means = self._means
-        while means.lease.left_s() <= 0:
-            await means.sleep(means.limits.block_look_s)
-        await means.outbox.say(event(entry, attempt, _word(entry, record.kind), record.ts, reason=record.reason))
-        means.watcher.at(Step.EVENT_SAID)
-        key = means.ledger.keys.step(entry.order.account, entry.place, attempt.number, "DONE", 0)
-        await means.outbox.note((key, means.ledger.encode_step(record)))
-        means.watcher.at(Step.STEP_NOTED)
-        await self._over(entry)
+        await self.end(entry, attempt, kind, ts=self._means.exchange.now_ms(), reason=refusal.reason)
 
     async def end(
         self,
@@ -62,36 +45,44 @@ class Ending:
         filled: Decimal = ZERO,
         exchange_id: str = "",
     ) -> None:
-        """End what was sent, with everything it has brought said before."""
+        """End an attempt, with everything it has brought said before."""
         means, order = self._means, entry.order
+        await leased(means)
         attempt.filled = filled
-        total, rest = entry.filled, ZERO
+        rest = ZERO
         if kind == "EXPIRED" and entry.cancel is None:
-            rest = remainder(
-                order, total, attempt.number + 1, means.instruments.get(order.symbol), price_of(means, order), means.limits
-            )
-        if not rest and total < order.quantity:
-            await means.outbox.say(event(entry, attempt, _word(entry, kind), ts, exchange_id=exchange_id, reason=reason))
-            means.watcher.at(Step.EVENT_SAID)
+            made, price = attempt.number + 1, price_of(means, order)
+            rest = remainder(order, entry.filled, made, means.instruments.get(order.symbol), price, means.limits)
         record = StepRecord(ts, attempt.quantity, 0, filled, rest, exchange_id, kind, reason)
-        key = means.ledger.keys.step(order.account, entry.place, attempt.number, "DONE", ts)
+        key = means.ledger.keys.step(order.account, entry.place, attempt.number, "DONE", means.exchange.now_ms())
         await means.outbox.note((key, means.ledger.encode_step(record)))
         means.watcher.at(Step.STEP_NOTED)
         if rest:
             self._goes_on(entry)
         else:
-            await self._over(entry)
+            await self.tell(entry, attempt, record)
 
-    async def _over(self, entry: Entry) -> None:
+    async def tell(self, entry: Entry, attempt: Attempt, record: StepRecord) -> None:
+        """Say an end that is durable, where fills do not say it. Who has lost the lease says nothing: somebody else may not know of it."""
+        means, order = self._means, entry.order
+        await leased(means)
+        if entry.filled < order.quantity and not entry.over:
+            word = _word(entry, record.kind)
+            said = event(entry, attempt, word, record.ts, exchange_id=record.exchange_id, reason=record.reason)
+            await means.outbox.say(said)
+            means.watcher.at(Step.EVENT_SAID)
+            key = means.ledger.keys.step(order.account, entry.place, attempt.number, "OVER", 0)
+            await means.outbox.note((key, means.ledger.encode_step(record)))
+            means.watcher.at(Step.STEP_NOTED)
         entry.over = True
-        self._means.watcher.at(Step.ORDER_OVER)
-        await self.forget(entry.order.account, self._means.limits.forget_at)
+        means.watcher.at(Step.ORDER_OVER)
+        await self.forget(order.account, means.limits.forget_at)
 
     async def forget(self, account: str, at_least: int) -> None:
-        """Forget the orders of an account that are over and that no open one comes before, if there are that many."""
+        """Forget the orders of an account that are over and that no open one comes before, if there are that many. Only who holds the lease knows."""
         means, ledger = self._means, self._means.ledger
         place = ledger.finished(account, at_least)
-        if place is None or account in self._forgetting:
+        if place is None or account in self._forgetting or means.lease.left_s() <= 0:
             return
         self._forgetting.add(account)
         await means.outbox.note((ledger.keys.high(account, place), ledger.encode_step(StepRecord(0, ZERO))))

@@ -18,6 +18,7 @@ from streams.pipeline.execution.gate import Gate, Standing
 from streams.pipeline.execution.ledger import Attempt, Entry, client_id
 from streams.pipeline.execution.ledger_keys import place_of
 from streams.pipeline.execution.means import Means
+from streams.pipeline.execution.protecting import Protecting
 from streams.pipeline.execution.reconciling import Reconciling
 from streams.pipeline.execution.resolving import Resolving
 from streams.pipeline.execution.sending import Fate, Sending
@@ -48,9 +49,10 @@ class Executor:
         self._sending = Sending(means, self.standing, self._gate, self._ending)
         self._resolving = Resolving(means, self._ending)
         self._cancelling = Cancelling(means)
-        self.reconciling = Reconciling(means, self.trades, self._watches.get)
-        self.accounts = Accounts(means, tasks, self.standing, self.trades, self.reconciling, self._watches.get)
-        self._settling = Settling(means, self.trades, self._ending, self.accounts.hears)
+        self.protecting = Protecting(means, tasks, self._gate, self._introduced)
+        self.reconciling = Reconciling(means, self.trades, self.protecting, self._watches.get)
+        self.accounts = Accounts(means, tasks, self.standing, self.trades, self.reconciling, self.protecting, self._watches.get)
+        self._settling = Settling(means, self.trades, self._ending, self.protecting, self.accounts.hears)
         self._heed = means.brakes.on_stop(self._stopped)
 
     def accept(self, outputs: Iterable[Order | Cancel], raws: Iterable[bytes]) -> Awaitable[None]:
@@ -62,7 +64,7 @@ class Executor:
         for output, raw in zip(outputs, raws, strict=True):
             entry = ledger.of_id(output.order_id)
             if isinstance(output, Cancel):
-                if entry is None or entry.cancel is not None or entry.over:
+                if entry is None or entry.order.account != output.account or entry.cancel is not None or entry.over:
                     self._cancel_again(entry, output)
                     continue
                 key = ledger.keys.cancel(output.account, entry.place)
@@ -82,13 +84,12 @@ class Executor:
                 assert new is not None
                 begun.append(new)
         noted = self._tasks.spawn(self._means.outbox.note(*records))  # handed to the log before anything that follows from it
-        self._tasks.spawn(self._begin(begun, cancelled))
+        if self.standing.taken_over:  # else the start takes it up; looked at now, or both would
+            self._tasks.spawn(self._begin(begun, cancelled))
         return noted
 
     async def _begin(self, begun: Sequence[Entry], cancelled: Sequence[Entry]) -> None:
         self._means.watcher.at(Step.ORDER_NOTED)
-        if not self.standing.taken_over:
-            return  # the start takes up whatever the ledger holds by then
         for entry in begun:
             self._queue(entry)
         for entry in cancelled:
@@ -100,11 +101,12 @@ class Executor:
         self._tasks.spawn(self.accounts.serve(self._is_mine))
         for entry in tuple(self._means.ledger.entries()):
             self._resume(entry)
+        self.protecting.resume()
 
     @property
     def settled(self) -> bool:
         """Tell whether every order that was read is over, and what that took is durable."""
-        return not self._lanes and all(entry.over for entry in self._means.ledger.entries())
+        return not self._lanes and self.protecting.idle and all(entry.over for entry in self._means.ledger.entries())
 
     def close(self) -> None:
         """End: from now on the partition may be somebody else's."""
@@ -114,16 +116,17 @@ class Executor:
     def _resume(self, entry: Entry) -> None:
         attempt = entry.attempt
         if attempt.done is not None:
-            entry.over = True
-        elif attempt.refused is not None and attempt.sent is None:
-            self._tasks.spawn(self._ending.say_refused(entry, attempt, attempt.refused))
+            self._tasks.spawn(self._ending.tell(entry, attempt, attempt.done))
         elif attempt.sent is None:
             self._queue(entry)
         else:
             watch = self._watched(entry, attempt)
             self._tasks.spawn(self._found_out(entry, attempt, watch, asked=False))
-            if entry.cancel is not None:
+            if entry.cancel is not None or self._gate.stopped(entry.order):
                 self._take_back(entry)
+
+    async def _introduced(self, account: str) -> None:
+        await self.accounts.introduced(account)
 
     def _queue(self, entry: Entry) -> None:
         """Have an order's next attempt sent, after what is before it."""
@@ -154,6 +157,7 @@ class Executor:
 
     async def _found_out(self, entry: Entry, attempt: Attempt, watch: Watch, *, asked: bool) -> None:
         """Find out what became of an attempt, and follow it."""
+        await self.accounts.introduced(entry.order.account)
         report = None
         if not attempt.accepted:
             report = await self._resolving.resolve(entry, attempt, watch, asked=asked)
@@ -176,12 +180,18 @@ class Executor:
         """Cancel what is out. What is not out yet is stopped by the gate."""
         attempt = entry.attempt
         if attempt.sent is not None and attempt.done is None and self.standing.taken_over:
-            self._tasks.spawn(self._cancelling.cancel(entry, self._watched(entry, attempt)))
+            self._tasks.spawn(self._cancelled(entry, self._watched(entry, attempt)))
+
+    async def _cancelled(self, entry: Entry, watch: Watch) -> None:
+        await self.accounts.introduced(entry.order.account)
+        await self._cancelling.cancel(entry, watch)
 
     def _cancel_again(self, entry: Entry | None, cancel: Cancel) -> None:
         """Hear a wish again: it is being seen to, or was; the desk hears how it ended."""
         if entry is None:
             LOGGER.info("cancel of %s: it is over, or was never here", cancel.order_id)
+        elif entry.order.account != cancel.account:
+            self._means.alert(f"cancel of {cancel.order_id} names account {cancel.account}, whose it is not")
         elif not entry.over:
             self._take_back(entry)
 
@@ -190,5 +200,5 @@ class Executor:
         names = list(self._means.ledger.accounts) if account == EVERY_ACCOUNT else [account]
         for name in names:
             for entry in self._means.ledger.accounts.get(name, {}).values():
-                if not entry.order.reduce_only and not entry.over:
+                if not entry.over and self._gate.stopped(entry.order):
                     self._take_back(entry)

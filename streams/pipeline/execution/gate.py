@@ -42,24 +42,32 @@ class Gate:
         """Look with these."""
         self._means, self._standing = means, standing
 
-    def waits_for(self, order: Order) -> str:
-        """Tell what keeps it waiting; empty when nothing does."""
-        means, standing = self._means, self._standing
-        if not standing.taken_over:
+    def holds(self) -> str:
+        """Tell what keeps this worker from sending anything; empty when nothing does."""
+        means = self._means
+        if not self._standing.taken_over:
             return "TAKEOVER"
         if means.lease.left_s() <= means.limits.window_ms / 1000 + means.limits.margin_s:
             return "LEASE"
+        error_ms = means.exchange.clock_error_ms()
+        return "CLOCK" if error_ms is None or error_ms > CLOCK_ERROR_MS_MAX else ""
+
+    def waits_for(self, order: Order) -> str:
+        """Tell what keeps it waiting; empty when nothing does."""
+        means, standing = self._means, self._standing
+        held = self.holds()
+        if held:
+            return held
         if (order.account, order.symbol) not in standing.ready:
             return "ACCOUNT_NOT_CHECKED"
-        error_ms = means.exchange.clock_error_ms()
-        if error_ms is None or error_ms > CLOCK_ERROR_MS_MAX:
-            return "CLOCK"
         if order.reduce_only:
             return ""
         if not means.brakes.caught_up:
             return "CONTROL_UNREAD"
         if order.account not in standing.reconciled:
             return "NOT_RECONCILED"
+        if not means.exchange.allows_risk():
+            return "EXCHANGE_FAILS"
         return "" if self._price(order) is not None else "PRICE"
 
     def refuses(self, entry: Entry, attempt: Attempt) -> Refusal | None:
@@ -69,12 +77,8 @@ class Gate:
             return Refusal("CANCELLED", f"CANCELLED_UNSENT {entry.cancel.reason}")
         if order.account in self._standing.halted:
             return Refusal("REJECTED", f"ACCOUNT_HALTED {self._standing.halted[order.account]}")
-        stop = (
-            None
-            if order.reduce_only
-            else means.brakes.refuses(order.account, order.control_position, order.every_control_position)
-        )
-        if stop:
+        stop = self.stopped(order)
+        if stop is not None:
             return Refusal("REJECTED", stop)
         now_ms = means.exchange.now_ms()
         before = entry.attempts[attempt.number - 1].done if attempt.number else None
@@ -92,13 +96,15 @@ class Gate:
             return None
         return Refusal("REJECTED", f"COLLAR price={paid} low={order.collar_low} high={order.collar_high}")
 
-    def still(self, order: Order) -> bool:
+    def still(self, entry: Entry, attempt: Attempt) -> bool:
         """Tell, without waiting for anything, whether a request may go out this very moment."""
-        means = self._means
-        stopped = not order.reduce_only and means.brakes.refuses(
-            order.account, order.control_position, order.every_control_position
-        )
-        return not self.waits_for(order) and not stopped
+        return not self.waits_for(entry.order) and self.refuses(entry, attempt) is None
+
+    def stopped(self, order: Order) -> str | None:
+        """Say which stop an order that adds risk was made before, or nothing."""
+        if order.reduce_only:
+            return None
+        return self._means.brakes.refuses(order.account, order.control_position, order.every_control_position)
 
     def _price(self, order: Order) -> Price | None:
         """Give what the symbol costs; nothing where that is not known, or was long ago."""

@@ -8,11 +8,14 @@ and a high-water below a newer one. Leaves to others: writing (store), what to d
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from streams.desk.outputs import Cancel, Order
 from streams.desk.values import ZERO
+from streams.pipeline.execution.ledger_adjustments import SAID, Adjustments
 from streams.pipeline.execution.ledger_keys import CANCEL, NEW, Keys, Place, Step, place_of, read_place
+from streams.pipeline.execution.ledger_records import Cursor, StepRecord
+from streams.pipeline.execution.ledger_stops import Stops
 
 CHANGELOG: Final = "qts-execution-ledger-changelog"
 STEP, CURSOR, OWNER = "LedgerStep", "LedgerCursor", "LedgerStep"
@@ -27,34 +30,14 @@ class LedgerCodec(Protocol):
     def decode(self, raw: bytes) -> Any:
         """Read a message."""
 
+    def encode(self, message: Any) -> bytes:
+        """Write a message."""
+
     def encode_record(self, name: str, record: Mapping[str, Any]) -> bytes:
         """Write a record of a schema."""
 
     def decode_record(self, name: str, raw: bytes) -> dict[str, Any]:
         """Read a record of a schema."""
-
-
-class StepRecord(NamedTuple):
-    """What is kept under a step's key."""
-
-    ts: int
-    quantity: Decimal
-    window_ms: int = 0
-    filled: Decimal = ZERO
-    rest: Decimal = ZERO
-    exchange_id: str = ""
-    kind: str = ""
-    reason: str = ""
-
-
-class Cursor(NamedTuple):
-    """How far the trades of a symbol were said."""
-
-    trade_id: str = ""
-    ts: int = 0
-    position: Decimal = ZERO
-    adjusted: Decimal = ZERO
-    adjustment_id: str = ""
 
 
 @dataclass(slots=True)
@@ -64,11 +47,19 @@ class Attempt:
     number: int
     quantity: Decimal
     sent: StepRecord | None = None
-    refused: StepRecord | None = None
     unknown: bool = False
     exchange_id: str = ""
     filled: Decimal = ZERO
-    done: StepRecord | None = None
+    known: bool = False
+    """There are steps of it."""
+    decided: StepRecord | None = None
+    """The newest decision that it is over, and when that was made."""
+    decided_ms: int = 0
+
+    @property
+    def done(self) -> StepRecord | None:
+        """Give its end. Who decided that before it was sent did not know of that: it is none."""
+        return self.decided if self.sent is None or self.decided_ms >= self.sent.ts else None
 
     @property
     def accepted(self) -> bool:
@@ -118,21 +109,24 @@ class Ledger:
         """By account, its orders in their order."""
         self.high: dict[str, Place] = {}
         self.cursors: dict[tuple[str, str], Cursor] = {}
+        self.stops = Stops()
+        self.adjustments = Adjustments()
+        self.paid: dict[str, dict[str, int]] = {}
+        """By account and payment that was said, when that was."""
         self.owners: dict[str, bool] = {}
         """By token, whether it has left."""
         self.by_client_id: dict[str, tuple[Entry, Attempt]] = {}
         self._by_order_id: dict[str, Entry] = {}
+        self._early: dict[tuple[str, Place], list[tuple[bytes, bytes]]] = {}
+        """What there is of orders that are not here yet: somebody wrote them again, and compaction took the first."""
         self._kept: dict[str, dict[Place, set[bytes]]] = {}
         self._highs: dict[str, set[Place]] = {}
         orders: list[tuple[bytes, bytes]] = []
         later: list[tuple[bytes, bytes]] = []
         for key, value in items:
             (orders if key.endswith(f"/{NEW}".encode()) else later).append((key, value))
-        # An order's steps fit only under the order, and a higher attempt only above the lower.
-        for key, value in (*sorted(orders, key=_in_order), *sorted(later)):
+        for key, value in (*sorted(orders, key=_in_order), *later):
             self.take(key, value)
-        for account in tuple(self.high):
-            self._below(account)
 
     def take(self, key: bytes, value: bytes | None) -> None:
         """Take a record in that is durable."""
@@ -144,6 +138,13 @@ class Ledger:
         elif kind == "trades":
             if value is not None:
                 self.cursors[account, rest[0]] = Cursor(**self._codec.decode_record(CURSOR, value))
+        elif kind == "stop":
+            self.stops.take(key, (account, rest[0]), rest[1], rest[2], None if value is None else self._step(value))
+        elif kind == "adjustment":
+            event = None if value is None or rest[2] == SAID else self._codec.decode(value)
+            self.adjustments.take(account, rest[0], rest[1], rest[2], event, deleted=value is None)
+        elif kind == "paid":
+            self._take_paid(account, "/".join(rest), value)
         elif kind == "owner":
             if value is None:
                 self.owners.pop(rest[0], None)
@@ -154,10 +155,6 @@ class Ledger:
         """Give all orders that are kept, by account in their order."""
         for account in sorted(self.accounts):
             yield from self.accounts[account].values()
-
-    def of(self, order: Order) -> Entry | None:
-        """Find an order."""
-        return self._by_order_id.get(order.order_id)
 
     def of_id(self, order_id: str) -> Entry | None:
         """Find an order by its id."""
@@ -171,6 +168,10 @@ class Ledger:
     def encode_step(self, record: StepRecord) -> bytes:
         """Write a step."""
         return self._codec.encode_record(STEP, record._asdict())
+
+    def encode_message(self, message: Any) -> bytes:
+        """Write what is to be said."""
+        return self._codec.encode(message)
 
     def encode_cursor(self, cursor: Cursor) -> bytes:
         """Write how far trades were said."""
@@ -198,14 +199,13 @@ class Ledger:
         return steps + [self.keys.high(account, place) for place in self._highs.get(account, ()) if place < high]
 
     def _take_order(self, key: bytes, account: str, place: Place, rest: list[str], value: bytes | None) -> None:
+        keys = self._kept.setdefault(account, {}).setdefault(place, set())
         if value is None:
-            kept = self._kept.get(account, {})
-            keys = kept.get(place, set())
             keys.discard(key)
             if not keys:
-                kept.pop(place, None)
+                del self._kept[account][place]
             return
-        self._kept.setdefault(account, {}).setdefault(place, set()).add(key)
+        keys.add(key)
         if self.is_over(account, place):
             return
         entry = self.accounts.setdefault(account, {}).get(place)
@@ -215,11 +215,21 @@ class Ledger:
                 assert place_of(order) == place
                 self._add(Entry(order, place, [Attempt(0, order.quantity)]))
         elif entry is None:
-            return  # steps whose order was deleted: all of it was over
+            self._early.setdefault((account, place), []).append((key, value))
         elif rest[0] == CANCEL:
             entry.cancel = entry.cancel or self._codec.decode(value)
         else:
-            self._take_step(entry, int(rest[0]), rest[1], StepRecord(**self._codec.decode_record(STEP, value)))
+            self._take_step(entry, int(rest[0]), rest[1], int(rest[2]) if len(rest) > 2 else 0, self._step(value))
+
+    def _step(self, value: bytes) -> StepRecord:
+        return StepRecord(**self._codec.decode_record(STEP, value))
+
+    def _take_paid(self, account: str, payment_id: str, value: bytes | None) -> None:
+        paid = self.paid.setdefault(account, {})
+        if value is None:
+            paid.pop(payment_id, None)
+        else:
+            paid[payment_id] = self._step(value).ts
 
     def _add(self, entry: Entry) -> None:
         orders = self.accounts[entry.order.account]
@@ -229,25 +239,40 @@ class Ledger:
             self.accounts[entry.order.account] = dict(sorted(orders.items()))
         self._by_order_id[entry.order.order_id] = entry
         self.by_client_id[client_id(entry.order, 0)] = entry, entry.attempt
+        for key, value in self._early.pop((entry.order.account, entry.place), ()):
+            self.take(key, value)
 
-    def _take_step(self, entry: Entry, number: int, step: Step | str, record: StepRecord) -> None:
+    def _take_step(self, entry: Entry, number: int, step: Step | str, own_ms: int, record: StepRecord) -> None:
         while len(entry.attempts) <= number:
             self._add_attempt(entry, record.quantity)
         attempt = entry.attempts[number]
+        attempt.known = True
         attempt.quantity = record.quantity
         attempt.exchange_id = attempt.exchange_id or record.exchange_id
         attempt.filled = max(attempt.filled, record.filled)
-        if step == "REFUSED":
-            attempt.refused = record
-        elif step == "SENDING":
+        if step == "SENDING":
             if attempt.sent is None or record.ts + record.window_ms > attempt.sent.ts + attempt.sent.window_ms:
                 attempt.sent = record
         elif step == "UNKNOWN":
             attempt.unknown = True
-        elif step == "DONE":
-            attempt.done = attempt.done or record
-            if record.rest and len(entry.attempts) == number + 1:
-                self._add_attempt(entry, record.rest)
+        elif step == "DONE" and own_ms >= attempt.decided_ms:
+            attempt.decided, attempt.decided_ms = record, own_ms
+        elif step == "OVER":
+            entry.over = True
+        self._fit(entry)
+
+    def _fit(self, entry: Entry) -> None:
+        """Have one more attempt than there are steps of where the last end asks for it, and only there."""
+        further = len(entry.attempts) > 1 and not entry.attempt.known
+        end = entry.attempts[-2 if further else -1].done
+        rest = ZERO if end is None else end.rest
+        if further and not rest:
+            del self.by_client_id[client_id(entry.order, entry.attempt.number)]
+            entry.attempts.pop()
+        elif further:
+            entry.attempt.quantity = rest
+        elif rest:
+            self._add_attempt(entry, rest)
 
     def _add_attempt(self, entry: Entry, quantity: Decimal) -> None:
         attempt = Attempt(len(entry.attempts), quantity)
@@ -271,3 +296,5 @@ class Ledger:
             del self._by_order_id[entry.order.order_id]
             for attempt in entry.attempts:
                 self.by_client_id.pop(client_id(entry.order, attempt.number), None)
+        for early in [early for early in self._early if early[0] == account and early[1] <= high]:
+            del self._early[early]

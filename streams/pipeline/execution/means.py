@@ -63,6 +63,12 @@ class Limits(NamedTuple):
     """Of what the desk approved: with so much filled, nothing more is sent after it."""
     forget_at: int = 64
     """Orders that are over before they are forgotten together: deleting costs as many records as writing did."""
+    sweep_s: float = 30.0
+    """How often an account is compared with the exchange at least, where few share the allowance."""
+    sweep_account_s: float = 25.0
+    """Until 30 % of the allowance have paid for one sweep: about 150 of 360 a minute. All accounts, of all executors, take turns."""
+    sweep_s_max: float = 1_800.0
+    """The desk remembers for an hour what it was told; trades that were said and are read again after a restart must not be older."""
     block_look_s: float = 0.02
     """How often it is looked whether what holds an order back has passed."""
 

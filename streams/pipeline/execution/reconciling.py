@@ -1,107 +1,164 @@
 """Comparing an account with the exchange.
 
-Decides: what is looked at in a sweep: open orders, trades since the last one that was said. Leaves to others: when (accounts).
+Decides: from when on an account's trades and payments are ours to say; what is looked at in a sweep, and in which order; when the next one is due:
+soon after a reconnection or a difference, and else in turn, the more seldom the more accounts share the allowance; what foreign orders are, and
+orders of ours that are open at the exchange although they are over here. A question that was not answered ends a sweep, and nothing is concluded
+from it. Leaves to others: trades (counting), positions (differences), payments, stops (protecting), what a report means for an order (settling).
+
+Wallets are looked at and kept as a figure. They cannot be compared exactly: a wallet moves with each trade's realised profit, which is rounded trade
+by trade and which no list of trades carries here; only over a stretch with every symbol flat at both ends would sums have to agree, and then to as
+many roundings as there were trades. What is compared exactly is what moves them: every trade with its fee, every payment. A foreign order that opens
+and closes a position in a symbol nobody here has heard of, while no stream runs, is what this leaves out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Final
 
-from streams.desk.messages import AccountEvent
 from streams.desk.values import ZERO
-from streams.exchange.port import OrderReport, Payment, Trade
-from streams.pipeline.execution.ledger import Cursor
+from streams.exchange.errors import ExchangeError, NotThere
+from streams.exchange.port import OrderReport, Payment
+from streams.pipeline.execution.counting import Counting
+from streams.pipeline.execution.differences import AGREE_S, Differences
+from streams.pipeline.execution.ledger_keys import EVERY
+from streams.pipeline.execution.ledger_records import Cursor, StepRecord
 from streams.pipeline.execution.means import Means
+from streams.pipeline.execution.payments import Payments
+from streams.pipeline.execution.protecting import Protecting
 from streams.pipeline.execution.trades import Trades
 from streams.pipeline.execution.watch import Watch
 from streams.pipeline.execution.words import order_id_of
 
-EVERY_S: Final = 30.0
-PAGE: Final = 500
-"""Trades of one answer: there may be more behind as many."""
+AGAIN_S: Final = 5.0
+"""Between two sweeps of an account at least, whatever happens: a stream that comes and goes must not eat the allowance."""
+SEEN_MAX: Final = 10_000
+"""Foreign orders of an executor that were told of. When they are forgotten all at once, those still open are told of again."""
+BEFORE_MS: Final = 1_000
+"""More than our idea of the exchange's time can be wrong by: no trade of our first order may seem to be from before."""
 
 
 class Reconciling:
     """Compares accounts."""
 
-    def __init__(self, means: Means, trades: Trades, watch_of: Callable[[str], Watch | None]) -> None:
-        """Compare with these."""
-        self._means, self._trades, self._watch_of = means, trades, watch_of
+    def __init__(self, means: Means, trades: Trades, protecting: Protecting, watch_of: Callable[[str], Watch | None]) -> None:
+        """Compare with these. `watch_of` finds who follows an attempt, by its client id."""
+        self._means, self._protecting, self._watch_of = means, protecting, watch_of
+        self._counting = Counting(means, trades)
+        self._differences = Differences(means, trades, self._counting)
+        self._payments = Payments(means)
+        self._began_s: dict[str, float] = {}
         self._due_s: dict[str, float] = {}
+        self._symbols: dict[str, set[str]] = {}
         self._foreign: set[tuple[str, str]] = set()
+        self._ghosts: dict[str, set[str]] = {}
+        self.unexplained: set[str] = set()
+        """Accounts with a difference that is not explained or said yet."""
+        self.wallets: dict[str, dict[str, Decimal]] = {}
+        """What is in the wallets, by account and currency, as of the last sweep."""
 
     def due(self, account: str) -> None:
-        """Have an account compared now."""
-        self._due_s[account] = self._means.clock()
+        """Have an account compared soon."""
+        self._due_in(account, 0.0)
 
     def is_due(self, account: str) -> bool:
         """Tell whether an account is to be compared."""
         return self._due_s.get(account, float("-inf")) <= self._means.clock()
 
+    def begun(self, account: str) -> bool:
+        """Tell whether it is known from when on an account's trades are ours to say."""
+        return (account, EVERY) in self._means.ledger.cursors
+
+    async def begin(self, account: str) -> None:
+        """Have everything count from now on, the first time an account is served. Before that is durable no order of it is sent."""
+        means, ledger = self._means, self._means.ledger
+        if not self.begun(account):
+            ts = means.exchange.now_ms() - BEFORE_MS
+            paid = (ledger.keys.paid(account, EVERY), ledger.encode_step(StepRecord(ts, ZERO)))
+            await means.outbox.note(paid, (ledger.keys.trades(account, EVERY), ledger.encode_cursor(Cursor(ts=ts))))
+
     def foreign(self, account: str, report: OrderReport) -> None:
         """Hear of an order nobody here follows: one of ours that is over, or somebody else's."""
+        self._symbols.setdefault(account, set()).add(report.symbol)
         if order_id_of(report.client_id) or (account, report.exchange_id) in self._foreign:
             return
+        if len(self._foreign) >= SEEN_MAX:
+            self._foreign.clear()
         self._foreign.add((account, report.exchange_id))
-        self._means.alert(f"account {account}: order {report.exchange_id} of {report.symbol} is not ours")
+        self._means.alert(
+            f"account {account}: order {report.exchange_id} of {report.symbol} is not ours; its trades are booked as they come"
+        )
 
     async def pay(self, account: str, payment: Payment) -> None:
         """Say money that moved without a trade."""
-        if payment.kind in ("FUNDING", "DEPOSIT", "WITHDRAWAL"):
-            amount = abs(payment.amount) if payment.kind != "FUNDING" else payment.amount
-            await self._means.outbox.say(
-                AccountEvent(
-                    f"{self._means.exchange.name}-{payment.payment_id}",
-                    account,
-                    payment.kind,
-                    payment.symbol,
-                    amount,
-                    ZERO,
-                    ZERO,
-                    None,
-                    "",
-                    payment.ts,
-                )
-            )
+        await self._payments.pay(account, payment)
 
     async def sweep(self, account: str) -> None:
         """Compare an account. Raises `ExchangeError` where a question was not answered: then nothing was found out."""
-        began_s = self._means.clock()
-        open_ids = set()
-        for report in await self._means.exchange.open_orders(account):
-            open_ids.add(report.client_id)
-            watch = self._watch_of(report.client_id)
-            if watch is None:
-                self.foreign(account, report)
-            else:
-                watch.put(report)
-        symbols = {symbol for name, symbol in self._means.ledger.cursors if name == account}
-        symbols |= {position.symbol for position in await self._means.exchange.positions(account)}
-        for entry in self._means.ledger.accounts.get(account, {}).values():
-            symbols.add(entry.order.symbol)
-        for symbol in sorted(symbols):
-            await self._trades_of(account, symbol)
-        if self._due_s.get(account, began_s) <= began_s:  # or it became due again meanwhile
-            self._due_s[account] = began_s + EVERY_S
+        began_s = self._began_s[account] = self._means.clock()
+        self._due_s[account] = began_s + self._period_s()
+        try:
+            await self._sweep(account, began_s)
+        except ExchangeError:
+            self._due_s[account] = began_s
+            raise
 
-    async def _trades_of(self, account: str, symbol: str) -> None:
+    async def _sweep(self, account: str, began_s: float) -> None:
+        exchange = self._means.exchange
+        await self._differences.finish(account)
+        open_orders = {report.client_id: report for report in await exchange.open_orders(account)}
+        await self._hear(account, open_orders.values())
+        positions = {position.symbol: position for position in await exchange.positions(account)}
+        await self._protecting.check(account, positions, await exchange.open_stops(account), began_s)
+        symbols = self._known(account) | {report.symbol for report in open_orders.values()} | positions.keys()
+        tallies = {symbol: await self._counting.count(account, symbol) for symbol in sorted(symbols)}
+        if await self._differences.compare(account, positions, tallies, open_orders):
+            self.unexplained.add(account)
+            self._due_in(account, AGREE_S)
+        else:
+            self.unexplained.discard(account)
+        await self._payments.sweep(account)
+        self.wallets[account] = await exchange.balances(account)
+
+    def _known(self, account: str) -> set[str]:
+        """Give the symbols an account may have traded in."""
         ledger = self._means.ledger
-        while True:
-            cursor = ledger.cursors.get((account, symbol), Cursor())
-            trades = await self._means.exchange.trades(account, symbol, after_id=cursor.trade_id)
-            for trade in trades:
-                await self._trades.say(account, trade, await self._client_id(account, trade))
-                signed = trade.quantity if trade.side == "BUY" else -trade.quantity
-                cursor = cursor._replace(trade_id=trade.trade_id, ts=trade.ts, position=cursor.position + signed)
-            if trades:
-                await self._means.outbox.note((ledger.keys.trades(account, symbol), ledger.encode_cursor(cursor)))
-            if len(trades) < PAGE:
-                return
+        symbols = {symbol for name, symbol in ledger.cursors if name == account and symbol != EVERY}
+        symbols |= {entry.order.symbol for entry in ledger.accounts.get(account, {}).values()}
+        symbols |= ledger.adjustments.symbols(account)
+        known = self._symbols.setdefault(account, set())
+        known |= symbols
+        return set(known)
 
-    async def _client_id(self, account: str, trade: Trade) -> str:
-        """Find out the name of a trade's order, which the list of trades leaves out."""
-        if trade.client_id:
-            return trade.client_id
-        for report in await self._means.exchange.orders(account, trade.symbol, trade.ts - 1_000):
-            if report.exchange_id == trade.exchange_id:
-                return report.client_id
-        return ""
+    async def _hear(self, account: str, reports: Iterable[OrderReport]) -> None:
+        """Pass on how open orders stand. One of ours nobody follows is over here: seen twice, it is taken back."""
+        ghosts: set[str] = set()
+        for report in reports:
+            watch, known = self._watch_of(report.client_id), self._means.ledger.by_client_id.get(report.client_id)
+            if watch is not None:
+                watch.put(report)
+            elif not order_id_of(report.client_id):
+                self.foreign(account, report)
+            elif known is None or known[1].done is not None:
+                ghosts.add(report.client_id)
+                if report.client_id in self._ghosts.get(account, ()):
+                    await self._lay(account, report)
+        self._ghosts[account] = ghosts
+        if ghosts:
+            self._due_in(account, AGREE_S)
+
+    async def _lay(self, account: str, report: OrderReport) -> None:
+        self._means.alert(f"account {account}: order {report.client_id} is open at the exchange and over here; it is taken back")
+        try:
+            await self._means.exchange.cancel(account, report.symbol, report.client_id)
+        except NotThere:  # it has ended meanwhile; its trades are said by the count
+            return
+
+    def _due_in(self, account: str, seconds: float) -> None:
+        at_s = max(self._means.clock() + seconds, self._began_s.get(account, float("-inf")) + AGAIN_S)
+        self._due_s[account] = min(at_s, self._due_s.get(account, at_s))
+
+    def _period_s(self) -> float:
+        """Give how long until an account's turn comes again: they do not all come at once."""
+        limits = self._means.limits
+        turn_s = min(max(limits.sweep_s, limits.sweep_account_s * len(self._means.brakes.accounts)), limits.sweep_s_max)
+        return turn_s * (0.9 + self._means.chance.random() / 10)

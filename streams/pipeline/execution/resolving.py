@@ -9,16 +9,15 @@ from enum import Enum
 
 from streams.exchange.errors import ExchangeError, NotThere
 from streams.exchange.port import OrderReport
-from streams.pipeline.execution.asking import Backoff
+from streams.pipeline.execution.asking import LOOKS, Backoff, dead_ms, is_dead, leased
 from streams.pipeline.execution.ending import Ending
-from streams.pipeline.execution.ledger import Attempt, Entry, StepRecord, client_id
-from streams.pipeline.execution.means import NOT_FOUND_MS, Means
+from streams.pipeline.execution.ledger import Attempt, Entry, client_id
+from streams.pipeline.execution.ledger_records import StepRecord
+from streams.pipeline.execution.means import Means
 from streams.pipeline.execution.watch import Watch
 from streams.pipeline.execution.words import event
 from streams.pipeline.steps import Step
 
-LOOKS = 2
-"""Looks that have to agree: one of them may have read from a copy that was behind."""
 BEFORE_MS = 1_000
 """How long before an attempt's timestamp orders are looked through: the exchange stamps them by its clock."""
 
@@ -50,10 +49,11 @@ class Resolving:
             if isinstance(found, OrderReport):
                 break
             await self._doubt(entry, attempt)
-            if found is No.NOT_FOUND and self._dead(attempt):
+            assert attempt.sent is not None
+            if found is No.NOT_FOUND and is_dead(self._means, attempt.sent):
                 absent = absent + 1 if await self._nowhere(entry, attempt) else 0
             if absent == LOOKS:
-                await self._ending.end(entry, attempt, "EXPIRED", ts=_dead_ms(attempt), reason="NEVER_ACCEPTED")
+                await self._ending.end(entry, attempt, "EXPIRED", ts=dead_ms(attempt.sent), reason="NEVER_ACCEPTED")
                 return None
             found = await watch.next(backoff.next_s())
         return found
@@ -64,6 +64,7 @@ class Resolving:
         if attempt.unknown or attempt.sent is None:
             return
         means.watcher.at(Step.IN_DOUBT)
+        await leased(means)
         await means.outbox.say(event(entry, attempt, "UNKNOWN", attempt.sent.ts))
         means.watcher.at(Step.EVENT_SAID)
         key = means.ledger.keys.step(entry.order.account, entry.place, attempt.number, "UNKNOWN", 0)
@@ -79,11 +80,6 @@ class Resolving:
         except ExchangeError:
             return No.NO_ANSWER
 
-    def _dead(self, attempt: Attempt) -> bool:
-        """Tell whether no request of it can be accepted any more."""
-        error_ms = self._means.exchange.clock_error_ms()
-        return error_ms is not None and self._means.exchange.now_ms() - error_ms > _dead_ms(attempt)
-
     async def _nowhere(self, entry: Entry, attempt: Attempt) -> bool:
         """Tell whether it is in none of the lists. A trade whose order is in no list may be its own."""
         assert attempt.sent is not None
@@ -98,9 +94,3 @@ class Resolving:
         listed = {report.exchange_id: report.client_id for report in (*open_orders, *all_orders)}
         own = [trade for trade in trades if trade.client_id == name or (not trade.client_id and trade.exchange_id not in listed)]
         return name not in listed.values() and not own
-
-
-def _dead_ms(attempt: Attempt) -> int:
-    """Give when the last request of an attempt is certainly over, by the exchange's clock."""
-    assert attempt.sent is not None
-    return attempt.sent.ts + attempt.sent.window_ms + NOT_FOUND_MS

@@ -10,7 +10,8 @@ from streams.exchange.errors import AlreadyKnown, Ambiguous, ExchangeError, Fata
 from streams.exchange.port import OrderReport, Placing
 from streams.pipeline.execution.ending import Ending
 from streams.pipeline.execution.gate import Gate, Refusal, Standing
-from streams.pipeline.execution.ledger import Attempt, Entry, StepRecord, client_id
+from streams.pipeline.execution.ledger import Attempt, Entry, client_id
+from streams.pipeline.execution.ledger_records import StepRecord
 from streams.pipeline.execution.means import Means
 from streams.pipeline.steps import Step
 
@@ -42,7 +43,7 @@ class Sending:
                 await self._ending.refuse(entry, attempt, refusal)
                 return Fate.OVER
             sent = await self._intend(entry, attempt)
-            if not self._gate.still(order) or means.exchange.now_ms() - sent.ts > sent.window_ms:
+            if not self._gate.still(entry, attempt) or means.exchange.now_ms() - sent.ts > sent.window_ms:
                 continue  # it was certainly not sent, and may be in the next turn
             means.watcher.at(Step.REQUEST_DUE)
             try:

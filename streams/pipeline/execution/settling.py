@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from streams.exchange.errors import NotThere
 from streams.exchange.port import OrderReport
-from streams.pipeline.execution.asking import Backoff, answer
+from streams.pipeline.execution.asking import Backoff, answer, leased
 from streams.pipeline.execution.ending import Ending
-from streams.pipeline.execution.ledger import Attempt, Entry, StepRecord, client_id
+from streams.pipeline.execution.ledger import Attempt, Entry, client_id
 from streams.pipeline.execution.ledger_keys import Step
+from streams.pipeline.execution.ledger_records import StepRecord
 from streams.pipeline.execution.means import Means
+from streams.pipeline.execution.protecting import Protecting
 from streams.pipeline.execution.trades import Trades
 from streams.pipeline.execution.watch import Watch
 from streams.pipeline.execution.words import event
@@ -27,18 +29,22 @@ QUIET_S = 30.0
 class Settling:
     """Follows orders."""
 
-    def __init__(self, means: Means, trades: Trades, ending: Ending, hears: Callable[[str], bool]) -> None:
+    def __init__(
+        self, means: Means, trades: Trades, ending: Ending, protecting: Protecting, hears: Callable[[str], bool]
+    ) -> None:
         """Follow with these. `hears` tells whether an account's stream runs."""
-        self._means, self._trades, self._ending, self._hears = means, trades, ending, hears
+        self._means, self._trades, self._ending, self._protecting, self._hears = means, trades, ending, protecting, hears
 
     async def follow(self, entry: Entry, attempt: Attempt, watch: Watch, report: OrderReport | None) -> None:
         """Follow an attempt from a report on, or from what the exchange says when it is asked."""
         if report is None:
             report = await self._asked(entry, attempt)
+        await self._protect(entry, report)
         await self._acknowledge(entry, attempt, report)
         while report.status == "OPEN" or not await self._settled(entry, attempt, watch, report):
             heard = await watch.next(self._poll_s(entry))
             report = heard or await self._asked(entry, attempt)
+            await self._protect(entry, report)
             if report.status == "OPEN" and report.filled > attempt.filled:
                 await self._settled(entry, attempt, watch, report)
                 await self._note(entry, attempt, "PARTIAL", report)
@@ -60,9 +66,15 @@ class Settling:
             except NotThere:
                 await backoff.wait()
 
+    async def _protect(self, entry: Entry, report: OrderReport) -> None:
+        """Have the position protected as soon as there is one, before its trades are known one by one."""
+        if report.filled:
+            await self._protecting.filled(entry)
+
     async def _acknowledge(self, entry: Entry, attempt: Attempt, report: OrderReport) -> None:
         if attempt.accepted:
             return
+        await leased(self._means)
         ts = report.updated_ms if attempt.sent is None else attempt.sent.ts
         await self._means.outbox.say(event(entry, attempt, "ACKNOWLEDGED", ts, exchange_id=report.exchange_id))
         self._means.watcher.at(At.EVENT_SAID)
@@ -110,4 +122,5 @@ class Settling:
             filled=report.filled,
             exchange_id=report.exchange_id,
         )
-        self._trades.forget(entry.order.account, report.exchange_id)
+        if entry.order.reduce_only and report.filled:
+            self._protecting.closed(entry)

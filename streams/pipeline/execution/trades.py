@@ -20,7 +20,6 @@ SAID_MAX: Final = 20_000
 
 
 class _Said(NamedTuple):
-    order: tuple[str, str]
     quantity: Decimal
     saying: "asyncio.Task[None]"
 
@@ -32,21 +31,21 @@ class Trades:
         """Begin with none."""
         self._means, self._tasks = means, tasks
         self._said: dict[tuple[str, str, str], _Said] = {}
-        self._orders: dict[tuple[str, str], list[_Said]] = {}
-        """By account and the exchange's id of the order."""
+        self._orders: dict[tuple[str, str], dict[tuple[str, str, str], _Said]] = {}
+        """By account and the exchange's id of the order, the oldest first. An order is remembered whole or not at all: its trades are added up."""
+
+    def knows(self, account: str, trade: Trade) -> bool:
+        """Tell whether a trade was said, or is being said."""
+        return (account, trade.symbol, trade.trade_id) in self._said
 
     def sum_of(self, account: str, exchange_id: str) -> Decimal:
         """Give how much of an order was said, or is being said."""
-        return sum((said.quantity for said in self._orders.get((account, exchange_id), ())), ZERO)
+        return sum((said.quantity for said in self._orders.get((account, exchange_id), {}).values()), ZERO)
 
     async def said(self, account: str, exchange_id: str) -> None:
         """Wait until all of an order is durable."""
-        for said in tuple(self._orders.get((account, exchange_id), ())):
+        for said in tuple(self._orders.get((account, exchange_id), {}).values()):
             await asyncio.shield(said.saying)
-
-    def forget(self, account: str, exchange_id: str) -> None:
-        """Forget an order that is over."""
-        self._orders.pop((account, exchange_id), None)
 
     async def say(self, account: str, trade: Trade, client_id: str) -> None:
         """Say a trade of an order of that name, once; come back when it is durable."""
@@ -54,12 +53,17 @@ class Trades:
         said = self._said.get(key)
         if said is None:
             order = (account, trade.exchange_id)
-            said = self._said[key] = _Said(order, trade.quantity, self._tasks.spawn(self._say(account, trade, client_id)))
-            self._orders.setdefault(order, []).append(said)
-            if len(self._said) > SAID_MAX:
-                oldest = self._said.pop(next(iter(self._said)))
-                self._orders.pop(oldest.order, None)
+            said = self._said[key] = _Said(trade.quantity, self._tasks.spawn(self._say(account, trade, client_id)))
+            self._orders.setdefault(order, {})[key] = said
+            self._make_room(order)
         await asyncio.shield(said.saying)
+
+    def _make_room(self, order: tuple[str, str]) -> None:
+        """Forget the oldest orders. One that is still followed is asked for again."""
+        while len(self._said) > SAID_MAX and len(self._orders) > 1:
+            oldest = next(one for one in self._orders if one != order)
+            for key in self._orders.pop(oldest):
+                del self._said[key]
 
     async def _say(self, account: str, trade: Trade, client_id: str) -> None:
         await self._means.outbox.say(fill(self._means.exchange.name, account, trade, client_id))

@@ -29,7 +29,8 @@ def cancel_rejected(entry: Entry) -> OrderEvent:
     cancel, attempt = entry.cancel, entry.attempt
     assert cancel is not None
     said = event(entry, attempt, "CANCEL_REJECTED", cancel.ts)
-    return said._replace(event_id=f"{said.event_id}-{cancel.offset}-{cancel.n}")
+    # Without the exchange's id, which may be known only when it is said again.
+    return said._replace(event_id=f"{said.event_id}-{cancel.offset}-{cancel.n}", exchange_order_id="")
 
 
 def fill(venue: str, account: str, trade: Trade, client_id: str) -> Fill:

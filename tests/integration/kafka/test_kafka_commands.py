@@ -176,7 +176,7 @@ def test_topics_are_made_once_and_the_tape_gets_its_identity(fresh: User) -> Non
     first, second = fresh.qts("topics", "create", "--partitions", "3"), fresh.qts("topics", "create")
 
     assert (first.code, second.code) == (0, 0)
-    assert (len(first.data["created"]), second.data["created"]) == (17, [])
+    assert (len(first.data["created"]), second.data["created"]) == (19, [])
     assert first.data["topics"] == second.data["topics"]
     identity = read_identity(fresh.settings, 10)
     assert identity is not None

@@ -23,7 +23,7 @@ def seen(note: Mapping[str, object] | None = None, alive: bool = True, said: Hea
 
 def test_workers_are_named_by_role_and_number() -> None:
     assert [spec.name for spec in specs(parse_workers("sequencer=1,desk=2"))] == ["sequencer-0", "desk-0", "desk-1"]
-    assert parse_workers(DEFAULT_WORKERS) == {"sequencer": 1, "desk": 2, "views": 1, "policy": 1}
+    assert parse_workers(DEFAULT_WORKERS) == {"sequencer": 1, "desk": 2, "execution": 1, "views": 1, "policy": 1}
     assert parse_workers(" desk=1 , views=0 ") == {"desk": 1, "views": 0}
 
 

@@ -47,7 +47,7 @@ def test_the_current_schema_is_the_newest_version_of_its_history(name: str) -> N
 def test_every_message_has_a_schema() -> None:
     wanted = {kind.__name__ for kind in (*get_args(messages.Body), *get_args(outputs.Output)) if kind is not messages.Unreadable}
 
-    assert wanted | {"TapeEvent", "TapeEntry", "Snapshot", "Liquidity"} == set(SCHEMAS)
+    assert wanted | {"TapeEvent", "TapeEntry", "Snapshot", "Liquidity", "LedgerStep", "LedgerCursor"} == set(SCHEMAS)
 
 
 def test_the_fields_of_a_message_are_the_fields_of_its_schema_in_order() -> None:

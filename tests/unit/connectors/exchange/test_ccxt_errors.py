@@ -70,6 +70,12 @@ ROWS: dict[str, tuple[type[ExchangeError], type[ExchangeError], type[ExchangeErr
 ANSWERS: list[tuple[int, str, str, tuple[type[ExchangeError], type[ExchangeError], type[ExchangeError]]]] = [
     (400, "-4116", "ClientOrderId is duplicated.", (AlreadyKnown, Rejected, Rejected)),
     (400, "-20132", "The client algo id is duplicated", (AlreadyKnown, Rejected, Rejected)),
+    (
+        400,
+        "-4130",
+        "An open stop or take profit order with GTE and closePosition in the direction is existing.",
+        (Rejected, Rejected, Rejected),
+    ),
     (400, "-2011", "Unknown order sent.", (Ambiguous, NotThere, NotThere)),
     (400, "-2013", "Order does not exist.", (Ambiguous, NotThere, NotThere)),
     (400, "-1021", "Timestamp for this request is outside of the recvWindow.", (ClockOff, ClockOff, ClockOff)),

@@ -282,6 +282,24 @@ def test_the_allowance_hears_each_answers_own_headers_with_the_account_even_when
     with_adapter(do)
 
 
+def test_limits_are_asked_for_once_before_the_first_account_trades_and_an_account_is_not_checked_without() -> None:
+    async def run() -> None:
+        allowance, limits = Allowance(), "GET /fapi/v1/exchangeInfo"
+        async with scripted() as server, exchange_at(allowance, server.url) as exchange:
+            told = server.answers[limits]
+            server.answer(limits, Says({"rateLimits": []}), code(-1001, "Internal error.", 500), *told)
+            for _ in range(2):
+                with pytest.raises(Retryable):
+                    await exchange.check(REF, [BTC])
+            assert (allowance.rules, server.of("GET /fapi/v2/account")) == ([], [])
+            await asyncio.gather(*(exchange.check(REF._replace(account=name), [BTC]) for name in ("main", "other")))
+
+            assert len(server.of(limits)) == 3
+            assert [rules.weight.limit for rules in allowance.rules] == [2_400]
+
+    asyncio.run(run())
+
+
 def test_a_refused_timestamp_puts_the_clock_in_doubt_until_it_is_compared_again() -> None:
     async def do(exchange: CcxtExchange, server: ScriptedExchange, _allowance: Allowance) -> None:
         assert exchange.clock_error_ms() is not None

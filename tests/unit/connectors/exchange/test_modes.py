@@ -27,12 +27,12 @@ def test_the_simulator_may_be_elsewhere_and_have_a_second_way_in() -> None:
 
 
 def test_the_test_network_and_the_real_one_have_their_own_addresses() -> None:
-    assert venue_of({"QTS_MODE": "testnet"}).places == (TESTNET,)
-    assert venue_of({"QTS_MODE": "live"}).places == (LIVE,)
+    assert venue_of({"QTS_EXCHANGE_MODE": "testnet"}).places == (TESTNET,)
+    assert venue_of({"QTS_EXCHANGE_MODE": "live"}).places == (LIVE,)
 
 
 def test_a_second_way_in_to_the_real_exchange_has_its_streams_and_permissions_where_they_always_are() -> None:
-    first, second = venue_of({"QTS_MODE": "live", "QTS_EXCHANGE_BACKUP_URL": "https://fapi1.binance.com"}).places
+    first, second = venue_of({"QTS_EXCHANGE_MODE": "live", "QTS_EXCHANGE_BACKUP_URL": "https://fapi1.binance.com"}).places
 
     assert second == first._replace(rest_url="https://fapi1.binance.com")
 
@@ -40,11 +40,11 @@ def test_a_second_way_in_to_the_real_exchange_has_its_streams_and_permissions_wh
 @pytest.mark.parametrize(
     "environment",
     [
-        {"QTS_MODE": "real"},
+        {"QTS_EXCHANGE_MODE": "real"},
         {"QTS_EXCHANGE_URL": "127.0.0.1:1"},
         {"QTS_EXCHANGE_URL": "ftp://there"},
-        {"QTS_MODE": "live", "QTS_EXCHANGE_URL": "http://127.0.0.1:1"},
-        {"QTS_MODE": "live", "QTS_EXCHANGE_BACKUP_URL": "http://fapi1.binance.com"},
+        {"QTS_EXCHANGE_MODE": "live", "QTS_EXCHANGE_URL": "http://127.0.0.1:1"},
+        {"QTS_EXCHANGE_MODE": "live", "QTS_EXCHANGE_BACKUP_URL": "http://fapi1.binance.com"},
     ],
 )
 def test_what_cannot_be_meant_is_refused(environment: dict[str, str]) -> None:
@@ -75,7 +75,7 @@ def test_accounts_of_the_simulator_need_no_keys_and_others_do() -> None:
     ],
 )
 def test_the_real_exchange_needs_all_three_said(yes: str, accounts: set[str], reason: str) -> None:
-    refusal = live_refusal({"QTS_MODE": "live", "QTS_LIVE": yes}, accounts, SAID)
+    refusal = live_refusal({"QTS_EXCHANGE_MODE": "live", "QTS_LIVE": yes}, accounts, SAID)
 
     assert reason in refusal
     assert bool(refusal) is bool(reason)
@@ -83,11 +83,11 @@ def test_the_real_exchange_needs_all_three_said(yes: str, accounts: set[str], re
 
 def test_nothing_has_to_be_said_for_the_others() -> None:
     assert live_refusal({}, set(), Live((), ())) == ""
-    assert mode_of({"QTS_MODE": ""}) == "sim"
+    assert mode_of({"QTS_EXCHANGE_MODE": ""}) == "sim"
 
 
 def test_only_real_money_is_said_in_red() -> None:
-    words, red = words_of(venue_of({"QTS_MODE": "live"}), {"two", "main"})
+    words, red = words_of(venue_of({"QTS_EXCHANGE_MODE": "live"}), {"two", "main"})
     assert red
     assert "LIVE" in words
     assert "main, two" in words

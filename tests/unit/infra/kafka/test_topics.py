@@ -3,6 +3,7 @@
 from connectors.kafka.identity import TOPIC as IDENTITY
 from infra.kafka.topics import MADE_BY_THE_TAPE, catalogue
 from streams.flow import ASIDE, INPUTS, OUTPUTS, TAPE
+from streams.pipeline.execution.ledger import CHANGELOG as LEDGER
 from streams.pipeline.views import CHANGELOGS
 from streams.pipeline.write_pipeline import CHANGELOG
 
@@ -13,7 +14,7 @@ def test_every_topic_of_the_flow_and_every_changelog_is_there_once() -> None:
     names = [topic.name for topic in catalogue()]
 
     flow = {topic.name for topic in (*INPUTS, TAPE, *OUTPUTS, *ASIDE)}
-    assert sorted(names) == sorted({*flow, CHANGELOG, *CHANGELOGS.values(), IDENTITY})
+    assert sorted(names) == sorted({*flow, CHANGELOG, LEDGER, *CHANGELOGS.values(), IDENTITY})
     assert set(MADE_BY_THE_TAPE) <= set(names)
     assert not set(MADE_BY_THE_TAPE) & {topic.name for topic in INPUTS}
 
@@ -31,7 +32,7 @@ def test_cleanup_is_the_flows() -> None:
     )
     assert {topic.name for topic in (*INPUTS, *OUTPUTS) if topic.cleanup == "compact"} == {"instruments", "portfolio"}
     assert {name for name, found in cleanup.items() if found == "compact"} == {
-        "instruments", "portfolio", CHANGELOG, *CHANGELOGS.values(), IDENTITY
+        "instruments", "portfolio", CHANGELOG, LEDGER, *CHANGELOGS.values(), IDENTITY
     }  # fmt: skip
 
 
@@ -56,3 +57,10 @@ def test_old_snapshots_soon_give_way() -> None:
     (desk,) = (topic.settings for topic in catalogue() if topic.name == CHANGELOG)
 
     assert (desk["segment.ms"], desk["segment.bytes"], desk["min.cleanable.dirty.ratio"]) == ("60000", str(16 * MIB), "0.1")
+
+
+def test_what_was_deleted_of_the_ledger_can_be_seen_by_whoever_reads_it_slowly() -> None:
+    (ledger,) = (topic.settings for topic in catalogue() if topic.name == LEDGER)
+
+    assert ledger["cleanup.policy"] == "compact"
+    assert int(ledger["delete.retention.ms"]) >= 24 * 3_600_000

@@ -1,0 +1,36 @@
+"""Each part of `./qts bench execution`, run small on real Kafka: structure and sanity. No figure is asserted: they are of a machine at a moment."""
+
+import json
+
+import pytest
+
+from streams.cli.main import main
+from streams.cli.output import OK
+
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("kafka")]
+
+SMALL = ("--orders", "20", "--accounts", "3", "--seconds", "2", "--recovered", "400")
+
+
+def rows(capsys: pytest.CaptureFixture[str], part: str) -> dict[str, dict[str, object]]:
+    """Run one part, and give its rows by name."""
+    assert main(["bench", "execution", "--only", part, *SMALL, "--json"]) == OK
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for row in answer["rows"]:
+        assert set(row) == {"name", "figure", "unit", "ratio"}
+    return {row["name"]: row for row in answer["rows"]}
+
+
+def test_orders_of_both_sides_arrive(capsys: pytest.CaptureFixture[str]) -> None:
+    found = rows(capsys, "path")
+
+    assert len(found) == 4
+    assert all(float(str(row["figure"])) > 0 for row in found.values())
+
+
+def test_all_accounts_are_served(capsys: pytest.CaptureFixture[str]) -> None:
+    assert rows(capsys, "accounts")["accounts served at once, answers after 200 ms"]["figure"] == 3
+
+
+def test_a_killed_executor_sends_again_from_a_ledger_that_was_filled(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(rows(capsys, "recovery")) == {"ledger recovery with 400 orders, to the first request", "the same with 40 orders"}
