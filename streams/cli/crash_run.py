@@ -30,7 +30,8 @@ from streams.flow import INPUTS
 from streams.pipeline.stored_snapshots import newest
 from streams.replay.hashes import decisions_hash
 from streams.replay.proof import Findings, Tape, prove
-from streams.simulation.live import LiveWorld, Pace
+from streams.simulation.live import LiveWorld
+from streams.simulation.traders import Pace
 
 PARTITIONS, WORKERS = 4, 2
 """Sequencers, and desks: two of each, so that partitions move."""
@@ -59,13 +60,6 @@ class Run:
         self.done: Counter[str] = Counter()
         self.ended_by_themselves = 0
 
-    def make_topics(self) -> None:
-        """Make the topics as a user does."""
-        asked = [sys.executable, "-P", "-m", "streams.cli.main", "topics", "create", "--servers", self._settings.servers]
-        done = subprocess.run([*asked, "--partitions", str(PARTITIONS)], capture_output=True, text=True, check=False, timeout=120)
-        if done.returncode:
-            raise Unavailable(f"the topics could not be made: {(done.stdout + done.stderr).strip()[-500:]}")
-
     def trouble(self, events: int, disturbances: list[Disturbance]) -> None:
         """Let records flow and do to the workers what is planned; then let everything be worked off and have all leave."""
         start_ms = time.time_ns() // 1_000_000
@@ -78,7 +72,7 @@ class Run:
             for number in range(WORKERS):
                 fleet.add("sequencer", f"sequencer-{number}", ports[2 * number])
                 fleet.add("desk", f"desk-{number}", ports[2 * number + 1])
-            self._wait_ready(fleet)
+            wait_ready(fleet)
             feed = Feed(self._settings, worlds, PARTITIONS, events)
             feed.start()
             told = 0
@@ -115,17 +109,9 @@ class Run:
         self.steps_hit[ROW_OF[fell_at]] += 1
         member.start()
 
-    def _wait_ready(self, fleet: Fleet) -> None:
-        until = time.monotonic() + READY_S_MAX
-        while not all(_page(member, "/health/ready") for member in fleet.members):
-            fleet.check()
-            if time.monotonic() > until:
-                raise Unavailable(f"the workers were not ready within {READY_S_MAX:.0f} s")
-            time.sleep(LOOK_S)
-
     def _drain(self, fleet: Fleet) -> None:
         """Have the sequencers put everything on the tape and leave, then the desks."""
-        self._wait_ready(fleet)
+        wait_ready(fleet)
         with LogReader(self._settings, "crash-drain") as reader:
             until = time.monotonic() + DRAIN_S_MAX
             self._until(until, lambda: self._sequenced(reader), fleet, "the sequencers did not catch up")
@@ -216,7 +202,25 @@ class Run:
         }
 
 
-def _page(member: Member, path: str) -> str | None:
+def make_topics(settings: KafkaSettings) -> None:
+    """Make the topics as a user does."""
+    asked = [sys.executable, "-P", "-m", "streams.cli.main", "topics", "create", "--servers", settings.servers]
+    done = subprocess.run([*asked, "--partitions", str(PARTITIONS)], capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode:
+        raise Unavailable(f"the topics could not be made: {(done.stdout + done.stderr).strip()[-500:]}")
+
+
+def wait_ready(fleet: Fleet) -> None:
+    """Wait until all workers are ready."""
+    until = time.monotonic() + READY_S_MAX
+    while not all(page(member, "/health/ready") for member in fleet.members):
+        fleet.check()
+        if time.monotonic() > until:
+            raise Unavailable(f"the workers were not ready within {READY_S_MAX:.0f} s")
+        time.sleep(LOOK_S)
+
+
+def page(member: Member, path: str) -> str | None:
     """Ask a worker for a page; nothing where it does not answer or says no."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{member.port}{path}", timeout=5) as answer:
@@ -229,7 +233,7 @@ def _stepped(desks: list[Member], ends: dict[int, int]) -> bool:
     """Tell whether the desks together have stepped everything."""
     at: dict[int, int] = {}
     for member in desks:
-        for line in (_page(member, "/metrics") or "").splitlines():
+        for line in (page(member, "/metrics") or "").splitlines():
             if line.startswith("qts_tape_offset{"):
                 name, _, value = line.rpartition(" ")
                 at[int(name.split('"')[1])] = int(float(value))

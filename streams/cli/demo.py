@@ -1,7 +1,8 @@
-"""`./qts demo`: broker, sequencer, desk, views and policy publisher as real processes, a made-up world around them, drawn live in the terminal.
+"""`./qts demo`: broker, exchange and all workers as real processes, made-up traders around them, drawn live in the terminal.
 
-Decides: for how long, on which broker, where files are kept; Ctrl-C is one of the ways a demo ends and not an error. Leaves to others: broker and
-workers (deployment), what happens (demo_stage), the picture (demo_show), the summary (demo_end).
+Decides: for how long, on which broker, where files are kept; that Ctrl-C is one of the ways a demo ends and not an error, and books that do not agree
+are one. Leaves to others: broker and workers (deployment), the exchange (demo_exchange), what happens (demo_stage), the picture (demo_show), the
+summary (demo_end).
 """
 
 import time
@@ -11,15 +12,17 @@ import click
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
 from streams.cli.command import single
+from streams.cli.demo_closing import Ground
 from streams.cli.demo_end import answer, summary
+from streams.cli.demo_exchange import exchange
 from streams.cli.demo_run import foreign_account
 from streams.cli.demo_show import Show
 from streams.cli.demo_stage import Options, Stage
 from streams.cli.deployment import EMBEDDED, Broker, Place, broker, deployment, home, specs, until_told
-from streams.cli.output import Answer, CommandError, Output
+from streams.cli.output import NEGATIVE, OK, Answer, CommandError, Output
 from streams.cli.pulse import Pulse
 
-WORKERS = {"sequencer": 1, "desk": 1, "views": 1, "policy": 1}
+WORKERS = {"marketdata": 1, "sequencer": 1, "desk": 1, "execution": 1, "views": 1, "policy": 1}
 UNWATCHED_S = 30.0
 """Without a terminal nobody might ever press Ctrl-C."""
 FORGOTTEN = ("policy", "spool", "record", "faust")
@@ -44,11 +47,13 @@ RECORD = "record"
     help="Which Kafka: one in memory, that of ./qts kafka, or another.",
 )
 def command(out: Output, seconds: float | None, seed: int, accounts: int, wanted: str) -> Answer:
-    """Run the whole flow here: a made-up market, real workers, a simulated exchange. Watch it live.
+    """Run the whole flow here: a simulated exchange, real workers, made-up traders. Watch it live.
 
-    Prices, signals (a heuristic, no trained model) and the exchange come from the seed. They go through Kafka to a sequencer and a desk, which are
-    processes like in production, under the limits of phase 3 of infra/phases; the desk's orders come back to the exchange. Ctrl-C ends it. The
-    embedded broker forgets everything, so tape and decisions are also kept in files, in QTS_HOME/demo (.qts/demo unless set).
+    The exchange is a process that speaks Binance's futures over HTTP and WebSocket; its prices come from the seed. Market data comes from it through
+    ccxt, signals (a heuristic, no trained model) go through Kafka to a sequencer and a desk, under the limits of phase 3 of infra/phases, and the
+    desk's orders through an executor and ccxt back to the exchange: processes like in production. At the end the exchange's books are compared with
+    the desk's; the exit code is 1 where they differ. Ctrl-C ends it. The embedded broker forgets everything, so tape and decisions are also kept in
+    files, in QTS_HOME/demo (.qts/demo unless set).
     """
     began_s = time.monotonic()
     watched = out.console.is_terminal and not out.console.is_dumb_terminal and not out.as_json
@@ -56,19 +61,19 @@ def command(out: Output, seconds: float | None, seed: int, accounts: int, wanted
     embedded = wanted == EMBEDDED
     place = Place(home() / "demo" if embedded else home())
     more = {"QTS_MODE": "demo", **({"QTS_RECORD": str((place.home / RECORD).resolve())} if embedded else {})}
-    with until_told() as told, broker(wanted) as found:
+    with until_told() as told, broker(wanted) as found, exchange(seed) as venue:
         if not embedded:
             _refuse_where_money_is(found)
-        forgotten = FORGOTTEN if embedded else ()
+        forgotten, more = FORGOTTEN if embedded else (), {**more, **venue.environ}
         with deployment(place, specs(WORKERS), found, more, forgotten) as running, Pulse(running.supervisor.workers) as pulse:
-            stage = Stage(options, place, found, running, pulse)
+            stage = Stage(options, place, Ground(found, running, pulse, venue))
             show = Show(out.console, stage, watched)
             with stage, show.shown():
                 ended = stage.play(told, show.draw)
                 result = stage.finish(show.draw)
     told_all = answer(stage, result, ended, place.home / RECORD if embedded else None)
-    summary(out.console, stage, told_all)
-    return Answer(told_all)
+    summary(out.console, stage, result, told_all)
+    return Answer(told_all, OK if result.books is None or result.books.ok else NEGATIVE)
 
 
 def _refuse_where_money_is(found: Broker) -> None:

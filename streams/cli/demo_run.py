@@ -1,11 +1,11 @@
-"""A running demo: the live world's inputs go to Kafka, what the desk says comes back and reaches the world's exchange.
+"""A running demo: what traders say goes to Kafka; what the market, the desk and the exchange say there comes back to them, and is counted.
 
-Decides: the order of a demo's end (world, sequencer, desk: so that the last snapshot stands at the end of the tape), and what its decisions' hash
-is made of. Leaves to others: the world (simulation.live), workers (services.supervisor), what is counted (demo_tally) and drawn (demo_view).
+Decides: which topics are followed, and what the hash of a demo's decisions is made of. Leaves to others: the traders (simulation.traders), workers
+(services.supervisor), what is counted (demo_tally) and drawn (demo_view), orders (the execution worker).
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from connectors.kafka.following import Follower
@@ -14,16 +14,17 @@ from connectors.kafka.reading import BrokerAway, Seen, TopicReader
 from connectors.kafka.settings import KafkaSettings
 from schemas.codec import Codec, Undecodable
 from streams.cli.demo_tally import Tally
-from streams.desk.messages import Body, Control, Instrument, Mark, OpenAccount
-from streams.desk.outputs import Cancel, DeadLetter, Decision, Order, Portfolio
+from streams.desk.messages import Body, Control, Fill, Mark, OpenAccount
+from streams.desk.outputs import DeadLetter, Decision, Order, Portfolio
 from streams.flow import TAPE, TOPIC_OF
 from streams.pipeline.stored_snapshots import newest
 from streams.pipeline.write_pipeline import CHANGELOG
 from streams.replay.hashes import decisions_hash
-from streams.simulation.live import LiveWorld
+from streams.simulation.followed import FollowedMarket
+from streams.simulation.traders import Traders
 from streams.simulation.venue import VENUE
 
-FOLLOWED = ("orders", "decisions", "portfolio", "dead-letters")
+FOLLOWED = ("marks", "orders", "fills", "decisions", "portfolio", "dead-letters")
 
 
 class Ends(NamedTuple):
@@ -46,23 +47,24 @@ def beginnings(partitions: int) -> Ends:
 
 
 class Flow:
-    """What goes between the world and Kafka."""
+    """What goes between traders and Kafka."""
 
-    def __init__(self, world: LiveWorld, tally: Tally, codec: Codec, publisher: Publisher, follower: Follower) -> None:
+    def __init__(
+        self, traders: Traders, market: FollowedMarket, tally: Tally, codec: Codec, publisher: Publisher, follower: Follower
+    ) -> None:
         """Join these."""
-        self._world, self._tally, self._codec = world, tally, codec
+        self._traders, self._market, self._tally, self._codec = traders, market, tally, codec
         self._publisher, self._follower = publisher, follower
 
     def advance(self, now_ms: int) -> None:
         """Publish what is due."""
-        for body in self._world.advance(now_ms):
-            self.publish(body)
+        self.publish(self._traders.advance(now_ms))
 
-    def publish(self, body: Body) -> None:
-        """Publish one input."""
-        key = body.symbol if isinstance(body, Mark | Instrument) else getattr(body, "account", "")
-        self._publisher.publish(TOPIC_OF[type(body)], key, self._codec.encode(body))
-        self._tally.sent(body)
+    def publish(self, bodies: Iterable[Body]) -> None:
+        """Publish what somebody says of an account, or of all."""
+        for body in bodies:
+            self._publisher.publish(TOPIC_OF[type(body)], getattr(body, "account", ""), self._codec.encode(body))
+            self._tally.sent(body)
 
     def flush(self, timeout_s: float) -> None:
         """Have everything published at the broker."""
@@ -71,7 +73,7 @@ class Flow:
             raise BrokerAway(f"{left} records were not acknowledged within {timeout_s:.0f} s")
 
     def take(self, wait_s: float, now_ms: Callable[[], int]) -> int:
-        """Take what the desk has said; gives how many records came."""
+        """Take what was said; gives how many records came."""
         read = self._follower.poll(wait_s)
         for seen in read:
             self._one(seen, now_ms())
@@ -85,16 +87,19 @@ class Flow:
         try:
             said = self._codec.decode(seen.value or b"")
         except Undecodable:
-            return  # somebody else's bytes: the desk writes none that cannot be read
-        world, tally = self._world, self._tally
+            return  # somebody else's bytes: workers write none that cannot be read
+        tally = self._tally
         match said:
-            case Order() if said.account in world.accounts:
-                world.on_order(said, now_ms)
-            case Cancel() if said.account in world.accounts:
-                world.on_cancel(said, now_ms)
+            case Mark():
+                self._market.take(said)
+                tally.priced(said)
+            case Order():
+                tally.ordered(seen.partition, said)
+            case Fill():
+                tally.traded(said)
             case Decision():
                 if tally.decided(seen.partition, said):
-                    world.on_decision(said, now_ms)
+                    self._traders.on_decision(said, now_ms)
             case Portfolio():
                 tally.pictured(seen.partition, said)
             case DeadLetter():

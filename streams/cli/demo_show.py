@@ -16,6 +16,7 @@ from streams.cli.demo_stage import Stage
 from streams.cli.demo_view import HONEST, Moment, Screen, WorkerState
 from streams.cli.view_words import money, total_equity
 from streams.services.supervisor import Watched
+from streams.services.worker_health import memory_bytes
 
 FRAME_S = 0.2
 """Five pictures a second: prices move three times, and the workers keep most of the machine."""
@@ -61,15 +62,20 @@ class Show:
     def picture(self) -> Screen:
         """Give the picture of this moment."""
         stage, options = self._stage, self._stage.options
-        workers = [self._worker(one) for one in stage.running.supervisor.workers]
+        workers = [self._worker(one) for one in stage.ground.running.supervisor.workers]
         passed_s = stage.passed_s if not stage.played_s else stage.played_s
         about = f"broker {options.broker}  seed {options.seed}"
+        workers.insert(0, self._exchange())
         now_ms = time.time_ns() // 1_000_000
-        moment = Moment(now_ms, passed_s, options.seconds, stage.said, about, stage.orders, workers)
+        moment = Moment(now_ms, passed_s, options.seconds, stage.said, about, workers)
         return Screen(stage.tally, moment, stage.limits)
 
+    def _exchange(self) -> WorkerState:
+        there = self._stage.ground.exchange
+        return WorkerState("exchange", "ready" if there.alive else "ended", memory_bytes(there.pid), 0)
+
     def _worker(self, one: Watched) -> WorkerState:
-        said = self._stage.pulse.of(one)
+        said = self._stage.ground.pulse.of(one)
         memory = None if said is None else said.one("qts_memory_bytes")
         if one.state == "running":
             state = "ready" if said is not None and said.ready else "starting"
@@ -85,12 +91,12 @@ class Show:
 
     def _line(self) -> str:
         stage, tally = self._stage, self._stage.tally
-        if stage.world is None:
-            ready = [one.spec.role for one in stage.running.supervisor.workers if stage.pulse.ready(one)]
+        if not stage.is_open:
+            ready = [one.spec.role for one in stage.ground.running.supervisor.workers if stage.ground.pulse.ready(one)]
             return f"{stage.said}; ready: {', '.join(ready) or 'none yet'}"
         worth = money(total_equity(tally.accounts)) if tally.accounts else "-"
         return (
-            f"{stage.passed_s:4.0f} s  signals {tally.signals:,}  orders {stage.orders:,}  fills {tally.fills:,}  "
+            f"{stage.passed_s:4.0f} s  signals {tally.signals:,}  orders {tally.orders:,}  fills {tally.fills:,}  "
             f"refused {sum(tally.refused.values()):,}  equity {worth}  {stage.said}"
         )
 

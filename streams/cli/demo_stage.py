@@ -1,7 +1,8 @@
 """What happens in a demo, from the start of its workers to the last snapshot.
 
-Decides: when the market opens (all workers ready), when it closes, and the order of the end: what is under way settles, the sequencer leaves, the
-desk steps the rest of the tape and writes its last snapshot. Leaves to others: the world (simulation.live), the flow (demo_run), drawing.
+Decides: when accounts are opened (all workers ready), when the market opens (every symbol has a price and a book, and execution has compared every
+account with the exchange: before, it sends nothing that adds risk), and when it closes. Leaves to others: the traders (simulation.traders), the
+exchange (demo_exchange), the flow (demo_run), the order of the end (demo_closing), drawing.
 """
 
 import time
@@ -11,6 +12,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from connectors.exchange.simulator.process import SimulatorFailed
 from connectors.kafka.following import Follower
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.publisher import Publisher
@@ -20,26 +22,21 @@ from connectors.kafka.spool_tail import SpoolError
 from connectors.kafka.system_clock import SystemClock
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
-from streams.cli.demo_run import Ends, Flow, Hashes, beginnings, ends_now, final_hashes
+from streams.cli.demo_closing import FLUSH_S, TAKE_S, UNOPENED, Closing, Ground, Result
+from streams.cli.demo_exchange import DEMO_MARKETS
+from streams.cli.demo_run import Ends, Flow, beginnings, ends_now
 from streams.cli.demo_tally import Tally
-from streams.cli.deployment import Broker, Deployment, Place
+from streams.cli.deployment import Place
 from streams.cli.output import BadInput, Unavailable
-from streams.cli.pulse import Pulse
 from streams.desk.messages import EVERY_ACCOUNT
-from streams.desk.outputs import Portfolio
 from streams.services.policy_source import PHASES_FOLDER, effective_policy
-from streams.simulation.live import LiveWorld
+from streams.simulation.followed import FollowedMarket
 from streams.simulation.policies import PHASE
+from streams.simulation.traders import Traders
 
 READY_S_MAX = 90.0
-"""Workers are ready three seconds after their start on an idle machine; a loaded one gets many times that."""
-PAUSE_S = 0.04
-"""How often the world moves: prices come three times a second."""
-SETTLE_S_MAX = 15.0
-FAREWELL_S = 4.0
-"""Closing orders are filled within a second."""
+"""Workers are ready five seconds after their start on an idle machine, and the market is open two later; a loaded one gets many times that."""
 SAMPLE_S = 2.0
-FLUSH_S = 5.0
 ROTATE_S = 60.0
 _CLOCK = SystemClock()
 
@@ -54,35 +51,26 @@ class Options(NamedTuple):
     began_s: float
 
 
-class Result(NamedTuple):
-    """How it stood at the end."""
-
-    accounts: list[Portfolio]
-    hashes: Hashes | None
-    why_no_hash: str
-    tape_events: int
-
-
 class Stage:
     """A demo under way. Use it in a block: what it has opened is closed after it."""
 
-    def __init__(self, options: Options, place: Place, found: Broker, running: Deployment, pulse: Pulse) -> None:
+    def __init__(self, options: Options, place: Place, ground: Ground) -> None:
         """Have workers, and no market yet."""
-        self.options, self.broker, self.running, self.pulse = options, found, running, pulse
-        self.world: LiveWorld | None = None
+        self.options, self.ground = options, ground
+        self.traders: Traders | None = None
         self.limits = _limits()
         self.log_file = place.log / "demo.log"
         self.said = "workers start"
         self.ready_s: float | None = None
         self._place, self._codec = place, Codec(BundledRegistry())
         self.tally = Tally((), 0)
+        self._market = FollowedMarket(DEMO_MARKETS)
         self._flow: Flow | None = None
         self._starts: Ends | None = None
         self._opened = ExitStack()
         self._opened_s = self._sampled_s = 0.0
         self.played_s = 0.0
         """For how long the market was open, once it is closed."""
-        self.final_accounts: list[Portfolio] = []
         self._rotated_s = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -94,14 +82,14 @@ class Stage:
         self._opened.__exit__(kind, error, trace)
 
     @property
-    def passed_s(self) -> float:
-        """Tell for how long the market has been open."""
-        return time.monotonic() - self._opened_s if self._opened_s else 0.0
+    def is_open(self) -> bool:
+        """Tell whether the market has opened."""
+        return self.ready_s is not None
 
     @property
-    def orders(self) -> int:
-        """Count the orders that reached the exchange."""
-        return self.world.exchange.placed if self.world else 0
+    def passed_s(self) -> float:
+        """Tell for how long the market has been open."""
+        return time.monotonic() - self._opened_s if self.is_open else 0.0
 
     def play(self, told: Callable[[], bool], draw: Callable[[], None]) -> str:
         """Let it run until the time is up or somebody ends it; tells which."""
@@ -115,105 +103,100 @@ class Stage:
 
     def finish(self, draw: Callable[[], None]) -> Result:
         """End in order, and tell how it stands."""
-        supervisor, flow = self.running.supervisor, self._flow
-        if flow is None or self.world is None or self._starts is None:
-            return Result([], None, "it ended before the market opened", 0)
+        flow, traders, starts = self._flow, self.traders, self._starts
+        if flow is None or traders is None or starts is None:
+            return UNOPENED
+        if not self.is_open:
+            with _outside():
+                self._close_unopened(flow, traders)
+            return UNOPENED
+        self.played_s = self.passed_s
+
+        def say(what: str) -> None:
+            self.said = what
+            draw()
+
         with _outside():
-            self.played_s, self.said = self.passed_s, "the market is closed"
-            draw()
-            before = self._take_leave(flow, self.world, draw) if self.broker.pid is None else None
+            return Closing(self.ground, traders, self.tally, flow, say, draw).close(starts, self._codec)
+
+    def _close_unopened(self, flow: Flow, traders: Traders) -> None:
+        """Leave no account in service on a broker that lives on."""
+        if self.ground.broker.pid is None:
+            flow.publish(traders.close_accounts())
             flow.flush(FLUSH_S)
-            supervisor.stop({"policy", "sequencer"})
-            why = self._settle(flow, draw)
-            self.said = "workers leave"
-            draw()
-            supervisor.stop()
-            ends = ends_now(self.broker.kafka, self.broker.partitions)
-            hashes = None if why else final_hashes(self.broker.kafka, self.broker.partitions, self.broker.epoch, self._codec)
-            events = sum(ends.tape[part] - start for part, start in self._starts.tape.items())
-        self.final_accounts = before or self.tally.accounts
-        return Result(self.final_accounts, hashes, "" if hashes else why or "a partition has no snapshot", events)
 
     def _turn(self) -> None:
         now_s = time.monotonic()
-        if not self.broker.alive():
-            raise Unavailable("the embedded broker has ended, and everything on it is gone")
-        self.running.supervisor.look()
-        if gone := self.running.supervisor.left_alone:
-            name = gone[0].spec.name
-            raise Unavailable(f"worker {name} ended: {gone[0].why}; its log is {self.running.launcher.log_of(name)}")
-        if now_s - self._rotated_s >= ROTATE_S:
-            self._rotated_s = now_s
-            self.running.launcher.rotate()
-        if self._flow is None:
-            self._start(now_s)
+        self._look(now_s)
+        if self._flow is None or self.traders is None:
+            if self._waited_for(self.ground.pulse.all_ready, now_s, self._not_ready):
+                self._open_accounts()
+            else:
+                time.sleep(TAKE_S)
             return
         self._flow.advance(_CLOCK.wall_ms())
-        self._flow.take(PAUSE_S, _CLOCK.wall_ms)
+        self._flow.take(TAKE_S, _CLOCK.wall_ms)
+        if not self.is_open and self._waited_for(self._market.complete and self._are_compared, now_s, self._not_compared):
+            self.traders.begin()
+            self.ready_s, self._opened_s, self.said = now_s - self.options.began_s, now_s, "the market is open"
         if now_s - self._sampled_s >= SAMPLE_S:
             self._sampled_s = now_s
             self.tally.sample()
 
-    def _start(self, now_s: float) -> None:
-        if self.pulse.all_ready:
-            self._open(now_s)
-        elif now_s - self.options.began_s > READY_S_MAX:
-            raise Unavailable(f"not ready after {READY_S_MAX:.0f} s: {self._waited()}; logs are in {self._place.log}")
-        else:
-            time.sleep(PAUSE_S)
+    def _look(self, now_s: float) -> None:
+        """See that everything lives that has to."""
+        broker, running, _, exchange = self.ground
+        if not broker.alive():
+            raise Unavailable("the embedded broker has ended, and everything on it is gone")
+        if not exchange.alive:
+            raise Unavailable("the simulated exchange has ended, and everything on it is gone")
+        running.supervisor.look()
+        if gone := running.supervisor.left_alone:
+            name = gone[0].spec.name
+            raise Unavailable(f"worker {name} ended: {gone[0].why}; its log is {running.launcher.log_of(name)}")
+        if now_s - self._rotated_s >= ROTATE_S:
+            self._rotated_s = now_s
+            running.launcher.rotate()
 
-    def _waited(self) -> str:
+    def _waited_for(self, so: bool, now_s: float, why_not: Callable[[], str]) -> bool:
+        """Tell whether something is so; complains where it has not been for too long."""
+        if not so and now_s - self.options.began_s > READY_S_MAX:
+            raise Unavailable(f"not ready after {READY_S_MAX:.0f} s: {why_not()}; logs are in {self._place.log}")
+        return so
+
+    def _not_ready(self) -> str:
         """Name the workers that are not ready, with what the first of them said last."""
-        names = [one.spec.name for one in self.running.supervisor.workers if not self.pulse.ready(one)]
-        words = self.running.launcher.last_words(names[0]) if names else ""
+        _, running, pulse, _ = self.ground
+        names = [one.spec.name for one in running.supervisor.workers if not pulse.ready(one)]
+        words = running.launcher.last_words(names[0]) if names else ""
         return f"{', '.join(names)} ({words})" if words else ", ".join(names)
 
-    def _open(self, now_s: float) -> None:
-        """Open the market."""
-        kafka, partitions = self.broker.kafka, self.broker.partitions
-        self._starts = ends_now(kafka, partitions) if self.broker.pid is None else beginnings(partitions)
-        now_ms = _CLOCK.wall_ms()
-        names = account_names(self.options.accounts, None if self.broker.pid is not None else now_ms)
-        self.world = LiveWorld(self.options.seed, names, now_ms)
-        self.tally = Tally(names, partition_of(EVERY_ACCOUNT.encode(), partitions))
-        publisher = self._opened.enter_context(Publisher(kafka, self._place.home / "spool" / "demo", clock=_CLOCK))
-        follower = self._opened.enter_context(Follower(kafka, self._starts.followed))
-        self._flow = Flow(self.world, self.tally, self._codec, publisher, follower)
-        self.ready_s, self._opened_s, self.said = now_s - self.options.began_s, now_s, "the market is open"
+    def _not_compared(self) -> str:
+        """Tell what the market waits for."""
+        if not self._market.complete:
+            return f"no price with a book has come of {', '.join(self._market.missing)}"
+        return "execution has not compared the accounts with the exchange"
 
-    def _take_leave(self, flow: Flow, world: LiveWorld, draw: Callable[[], None]) -> list[Portfolio]:
-        """Close what the accounts hold: on this broker they live on. Gives how they stood before."""
-        accounts = self.tally.accounts
-        for body in world.farewell():
-            flow.publish(body)
-        until_s = time.monotonic() + FAREWELL_S
-        while time.monotonic() < until_s:
-            flow.advance(_CLOCK.wall_ms())
-            flow.take(PAUSE_S, _CLOCK.wall_ms)
-            draw()
-        for body in world.close_accounts():
-            flow.publish(body)
-        return accounts
+    @property
+    def _are_compared(self) -> bool:
+        """Tell whether execution says that it has compared every account with the exchange."""
+        _, running, pulse, _ = self.ground
+        executors = [pulse.of(one) for one in running.supervisor.workers if one.spec.role == "execution"]
+        counted = sum(sum(one.figures.get("qts_accounts_reconciled", {}).values()) for one in executors if one is not None)
+        return counted >= self.options.accounts
 
-    def _settle(self, flow: Flow, draw: Callable[[], None]) -> str:
-        """Wait until the desk has stepped the whole tape and everything it said was taken; tells what kept it from that."""
-        until_s = time.monotonic() + SETTLE_S_MAX
-        while time.monotonic() < until_s:
-            self.running.supervisor.look()
-            ends = ends_now(self.broker.kafka, self.broker.partitions)
-            flow.take(PAUSE_S, _CLOCK.wall_ms)
-            draw()
-            if self._stepped(ends) and flow.caught_up(ends.followed):
-                return ""
-        return "the desk did not step the whole tape in time"
-
-    def _stepped(self, ends: Ends) -> bool:
-        """Tell whether the desk says that it has stepped the tape to its end."""
-        said: dict[str, float] = {}
-        for one in self.running.supervisor.workers:
-            health = self.pulse.of(one) if one.spec.role == "desk" else None
-            said |= health.figures.get("qts_tape_offset", {}) if health else {}
-        return all(said.get(str(part), -1.0) >= end - 1 for part, end in ends.tape.items())
+    def _open_accounts(self) -> None:
+        """Open the accounts: first at the exchange, then here."""
+        broker, exchange, now_ms = self.ground.broker, self.ground.exchange, _CLOCK.wall_ms()
+        self._starts = ends_now(broker.kafka, broker.partitions) if broker.pid is None else beginnings(broker.partitions)
+        names = account_names(self.options.accounts, None if broker.pid is not None else now_ms)
+        self.tally = Tally(names, partition_of(EVERY_ACCOUNT.encode(), broker.partitions))
+        self.traders = Traders(self.options.seed, names, now_ms, self._market, self.tally)
+        exchange.open(self.traders.balances)
+        publisher = self._opened.enter_context(Publisher(broker.kafka, self._place.home / "spool" / "demo", clock=_CLOCK))
+        follower = self._opened.enter_context(Follower(broker.kafka, self._starts.followed))
+        self._flow = Flow(self.traders, self._market, self.tally, self._codec, publisher, follower)
+        self.said = "accounts are opened, and compared with the exchange"
 
 
 class _outside:  # noqa: N801 - reads like the context manager it is
@@ -223,6 +206,8 @@ class _outside:  # noqa: N801 - reads like the context manager it is
         return None
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if isinstance(error, SimulatorFailed):
+            raise Unavailable(f"the simulated exchange: {error}") from error
         if isinstance(error, (BrokerAway, ReadRefused, NotPublished, SpoolError)):
             raise Unavailable(str(error)) from error
 

@@ -1,22 +1,24 @@
 """What is counted and kept of a running demo: figures, the accounts' last pictures, curves, decisions worth showing.
 
-Decides: that what a desk says again after a restart counts once, and how much is kept for showing: memory does not grow. Leaves to others: reading
+Decides: that what a worker says again after a restart counts once, and how much is kept for showing: memory does not grow. Leaves to others: reading
 the records (demo_run), drawing (demo_view).
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from streams.cli.view_words import total_equity
 from streams.desk.messages import EVERY_ACCOUNT, Body, Fill, Mark, Signal
-from streams.desk.outputs import DeadLetter, Decision, Portfolio
+from streams.desk.outputs import DeadLetter, Decision, Order, Portfolio
 
 SAMPLES_MAX = 240
 """A point every two seconds: eight minutes in a curve, then the oldest leave."""
 RECENT_MAX = 60
 """Decisions kept for showing: as many as a tall terminal has lines."""
+TRADE_IDS_MAX = 10_000
+"""Trades remembered to know repeats: hours of them. What is said again after a restart is seconds old."""
 
 Place = tuple[int, int]
 """Tape offset and number of an output."""
@@ -36,7 +38,7 @@ class Tally:
         """Begin with nothing seen. What every partition says of a command to all is shown as the host says it, the partition of `*`."""
         self._host = host
         self._accounts = frozenset((*accounts, EVERY_ACCOUNT))
-        self.signals = self.fills = self.decisions = self.dead_letters = self.records = self.trips = 0
+        self.signals = self.orders = self.fills = self.decisions = self.dead_letters = self.records = self.trips = 0
         self.refused: Counter[str] = Counter()
         self.portfolios: dict[str, Portfolio] = {}
         self._every: dict[int, Portfolio] = {}
@@ -46,17 +48,37 @@ class Tally:
         self.opening: dict[str, Decimal] = {}
         self.prices: dict[str, Decimal] = {}
         self._last: dict[Share, Place] = {}
+        self._trades: dict[tuple[str, str, str], None] = {}
 
     def sent(self, body: Body) -> None:
         """Count what was published."""
         self.records += 1
-        if isinstance(body, Signal):
-            self.signals += 1
-        elif isinstance(body, Fill):
-            self.fills += 1
-        elif isinstance(body, Mark):
-            self.prices[body.symbol] = body.mark
-            self.opening.setdefault(body.symbol, body.mark)
+        self.signals += isinstance(body, Signal)
+
+    def priced(self, mark: Mark) -> None:
+        """Take a price; the first one is what the market opened at."""
+        self.prices[mark.symbol] = mark.mark
+        self.opening.setdefault(mark.symbol, mark.mark)
+
+    def ordered(self, partition: int, order: Order) -> None:
+        """Count an order of the desk."""
+        if order.account in self._accounts:
+            self.orders += self.new(Share("orders", partition), order.offset, order.n)
+
+    def traded(self, fill: Fill) -> None:
+        """Count a trade of the exchange."""
+        trade = (fill.account, fill.symbol, fill.trade_id)
+        if fill.account not in self._accounts or trade in self._trades:
+            return
+        self.fills += 1
+        self._trades[trade] = None
+        if len(self._trades) > TRADE_IDS_MAX:
+            del self._trades[next(iter(self._trades))]
+
+    def held(self, account: str) -> Mapping[str, Decimal]:
+        """Give what an account holds, as it was last pictured."""
+        known = self.portfolios.get(account)
+        return {} if known is None else {held.symbol: held.quantity for held in known.positions}
 
     def new(self, share: Share, offset: int, n: int) -> bool:
         """Tell whether an output has not been seen: those of a partition come in their order, again only after a restart."""

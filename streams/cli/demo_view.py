@@ -15,6 +15,7 @@ from rich.text import Text
 from streams.cli.demo_tally import Tally
 from streams.cli.view_tables import Market, Pictured, Size, counted, laid_out, size_of, title
 from streams.cli.view_words import DIM, money, total_equity
+from streams.simulation.market import market_for
 
 HONEST = "made-up market, heuristic signals, simulated exchange"
 MIB = 1024 * 1024
@@ -43,7 +44,6 @@ class Moment(NamedTuple):
     """What is going on."""
     about: str
     """Seed and broker: said where there is room."""
-    orders: int
     workers: Sequence[WorkerState]
 
 
@@ -58,8 +58,8 @@ class Screen:
         """Lay the tables out for this size."""
         size, tally = size_of(console, options), self._tally
         markets = [
-            Market(symbol, price, tally.opening.get(symbol), tally.curves.get(symbol, ()))
-            for symbol, price in tally.prices.items()
+            Market(symbol, price.quantize(market_for(symbol).tick), tally.opening.get(symbol), tally.curves.get(symbol, ()))
+            for symbol, price in sorted(tally.prices.items())
         ]
         pictured = Pictured(
             tally.accounts, self._limit_of, tally.total_stop, markets, tally.refused, tally.worth, tally.recent, "newest first"
@@ -68,7 +68,7 @@ class Screen:
 
 
 def _head(tally: Tally, moment: Moment, size: Size) -> Text:
-    lines = (title(HONEST, size.width, size.plain), _clock(moment, size), _counts(tally, moment), _workers(moment, size))
+    lines = (title(HONEST, size.width, size.plain), _clock(moment, size), _counts(tally), _workers(moment.workers, size.width))
     for line in lines:
         line.truncate(size.width)
     return Text("\n").join(lines)
@@ -93,9 +93,9 @@ def _clock(moment: Moment, size: Size) -> Text:
     return line.append(right, DIM)
 
 
-def _counts(tally: Tally, moment: Moment) -> Text:
+def _counts(tally: Tally) -> Text:
     said = [
-        ("signals", f"{tally.signals:,}"), ("orders", f"{moment.orders:,}"), ("fills", f"{tally.fills:,}"),
+        ("signals", f"{tally.signals:,}"), ("orders", f"{tally.orders:,}"), ("fills", f"{tally.fills:,}"),
         ("refused", f"{sum(tally.refused.values()):,}"), ("equity", money(total_equity(tally.accounts)) if tally.accounts else "-"),
     ]  # fmt: skip
     if tally.dead_letters:
@@ -103,15 +103,28 @@ def _counts(tally: Tally, moment: Moment) -> Text:
     return counted(said)
 
 
-def _workers(moment: Moment, size: Size) -> Text:
+def _workers(workers: Sequence[WorkerState], width: int) -> Text:
+    """Tell how each worker is, in as many words as there is room for."""
+    for memory in (True, False):
+        line = Text(" ")
+        for one in workers:
+            line.append(f"{one.name} ", DIM).append(one.state, _COLOURS.get(one.state, "white"))
+            if one.memory_bytes is not None and memory:
+                line.append(f" {one.memory_bytes / MIB:.0f} MiB", DIM)
+            if one.restarts:
+                line.append(f" restarted {one.restarts}", "yellow")
+            line.append("  ")
+        if line.cell_len <= width + 2:
+            return line
+    return _by_state(workers)
+
+
+def _by_state(workers: Sequence[WorkerState]) -> Text:
+    """Name the workers that are not ready, then those that are."""
     line = Text(" ")
-    for one in moment.workers:
-        line.append(f"{one.name} ", DIM).append(one.state, _COLOURS.get(one.state, "white"))
-        if one.memory_bytes is not None and size.width >= ROOMY:
-            line.append(f" {one.memory_bytes / MIB:.0f} MiB", DIM)
-        if one.restarts:
-            line.append(f" restarted {one.restarts}", "yellow")
-        line.append("  ")
+    for state in sorted({one.state for one in workers}, key=lambda state: (state == "ready", state)):
+        line.append(state, _COLOURS.get(state, "white"))
+        line.append(f" {' '.join(one.name for one in workers if one.state == state)}  ", DIM)
     return line
 
 

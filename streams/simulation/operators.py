@@ -25,8 +25,7 @@ from streams.desk.messages import (
 )  # fmt: skip
 from streams.simulation.market import below
 from streams.simulation.plan import Plan
-from streams.simulation.prices import Prices
-from streams.simulation.signals import SHADOW_SOURCE, SOURCE
+from streams.simulation.signals import SHADOW_SOURCE, SOURCE, Watched
 from streams.simulation.venue import VENUE
 
 _LEVERAGE = Decimal(5)
@@ -40,7 +39,7 @@ Said = tuple[int, Control | AccountEvent]
 class Operators:
     """Gives commands, each with an id of its own, a user and a reason."""
 
-    def __init__(self, plan: Plan, accounts: Sequence[str], prices: Prices) -> None:
+    def __init__(self, plan: Plan, accounts: Sequence[str], prices: Watched) -> None:
         """Take over this day."""
         self._plan = plan
         self._accounts = accounts

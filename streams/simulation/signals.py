@@ -4,13 +4,14 @@ Decides: sides, scores, agreement, confidence, and how a signal can be poor (uns
 symbol nobody trades, malformed). Leaves to others: for whom and when (world), what a signal is worth (the desk).
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import Enum
 from random import Random
+from typing import Protocol
 
-from streams.desk.messages import Signal, SignalSide
-from streams.simulation.market import below
-from streams.simulation.prices import Prices
+from streams.desk.messages import Mark, Regime, Signal, SignalSide
+from streams.simulation.market import Market, below
 
 SOURCE = "heuristic-sim"
 SHADOW_SOURCE = "heuristic-sim-candidate"
@@ -50,10 +51,35 @@ _FAULTS = (
 )  # fmt: skip
 
 
+class Watched(Protocol):
+    """A market as somebody sees it who trades there: symbols by their index."""
+
+    @property
+    def markets(self) -> Sequence[Market]:
+        """The symbols."""
+        ...
+
+    def last(self, index: int, /) -> Mark | None:
+        """Give the newest mark of a symbol."""
+        ...
+
+    def regime(self, index: int, /) -> Regime:
+        """Tell the regime a symbol is in."""
+        ...
+
+    def atr(self, index: int, /) -> Decimal:
+        """Give the average true range, on the price grid and never zero."""
+        ...
+
+    def momentum_ppm(self, index: int, /) -> int:
+        """Tell how far the price stands above its slow average, in millionths."""
+        ...
+
+
 class SignalSource:
     """Makes signals, each with an id of its own."""
 
-    def __init__(self, seed: int, prices: Prices) -> None:
+    def __init__(self, seed: int, prices: Watched) -> None:
         """Watch these prices."""
         self._chance = Random(f"{seed}/signals")
         self._prices = prices

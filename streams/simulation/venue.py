@@ -11,10 +11,11 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from random import Random
 from typing import Literal, NamedTuple, Protocol
 
+from connectors.exchange.simulator.records import QUOTE
 from streams.desk.messages import AccountEvent, Body, Fill, Mark, OrderEvent, OrderSide
 from streams.desk.outputs import Cancel, Order
 from streams.simulation.books import Books
-from streams.simulation.market import QUOTE, Market, below
+from streams.simulation.market import Market, below
 
 VENUE = "SIM"
 BNB = "BNB"

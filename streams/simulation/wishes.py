@@ -4,11 +4,10 @@ Decides: account, symbol and wish of each signal on an ordinary day, all account
 the next one is due where a mix has to be met (replay.generate).
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, Protocol
 
-from streams.simulation.books import Books
 from streams.simulation.market import Market, below
 from streams.simulation.signals import Wish
 
@@ -26,6 +25,14 @@ class Next(NamedTuple):
     wish: Wish
 
 
+class Holdings(Protocol):
+    """Tells what is held."""
+
+    def held(self, account: str, /) -> Mapping[str, object]:
+        """Give what an account holds by symbol, in the order it was first bought."""
+        ...
+
+
 class Wishes(Protocol):
     """Chooses signals."""
 
@@ -41,7 +48,7 @@ class Wishes(Protocol):
 class RoundOfAccounts:
     """Goes round the accounts: closes what has been held by those with many positions, opens for the others."""
 
-    def __init__(self, seed: int, accounts: Sequence[str], markets: Sequence[Market], books: Books, every_ms: int) -> None:
+    def __init__(self, seed: int, accounts: Sequence[str], markets: Sequence[Market], books: Holdings, every_ms: int) -> None:
         """Begin with the first account."""
         self._chance = Random(f"{seed}/wishes")
         self._accounts = accounts

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
+from connectors.exchange.simulator.records import QUOTE
 from streams.desk.desk import Outcome, step
 from streams.desk.messages import (
     EVERY_ACCOUNT,
@@ -26,7 +27,7 @@ from streams.desk.messages import (
 from streams.desk.outputs import Cancel, Decision, Order, Output
 from streams.desk.state import State, new_state
 from streams.flow import TOPIC_OF
-from streams.simulation.market import FUNDING_INTERVAL_S, QUOTE, below, instrument
+from streams.simulation.market import FUNDING_INTERVAL_S, below, instrument
 from streams.simulation.operators import Operators
 from streams.simulation.plan import Flood, Plan
 from streams.simulation.prices import Prices

@@ -1,7 +1,8 @@
-"""`./qts demo` with real workers on the embedded broker: it shows the whole flow, can be ended at any moment, and leaves nothing behind."""
+"""`./qts demo` with real workers: it shows the whole flow, its books are the exchange's, and it leaves nothing behind, whenever it is ended."""
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -32,7 +33,7 @@ from tests.deployment_kit import QTS, Running, running, until
 FIRST_VIEW_S_MAX = 10.0
 WANTED = {
     "signals", "orders", "fills", "refused", "dead_letters", "duplicate_orders", "positions", "equity", "realised_pnl", "tape_events",
-    "decisions_hash",
+    "decisions_hash", "exchange", "open_orders",
 }  # fmt: skip
 
 
@@ -78,8 +79,19 @@ def test_a_demo_trades_and_tells_what_came_of_it(demo: Running) -> None:
     assert set(told["restarts"].values()) == {0}
 
 
+def test_the_exchange_and_the_desk_know_the_same_at_the_end(demo: Running) -> None:
+    told = demo.answer()
+    exchange = told["exchange"]
+
+    assert exchange["agrees"] is True
+    assert (exchange["position_differences"], exchange["cash_differences"], exchange["examples"]) == (0, 0, [])
+    assert (exchange["accounts"], told["open_orders"]) == (4, 0)
+    assert exchange["trades"] == told["fills"]
+    assert 1 <= exchange["orders"] <= told["orders"]
+
+
 def test_nothing_is_left_running_and_the_tape_is_kept(demo: Running) -> None:
-    assert len(demo.seen) >= 5, "broker and four workers"
+    assert len(demo.seen) >= 8, "broker, exchange and six workers"
     assert demo.left() == {}
     assert demo.answer()["recorded"] == str(record_of(demo))
     assert not list((demo.folder / "home" / "demo" / "run").glob("*.json"))
@@ -102,22 +114,35 @@ def market_is_open(command: Running) -> bool:
     return "the market is open" in command.said() or command.process.poll() is not None
 
 
-def test_ctrl_c_ends_it_with_a_summary_and_a_killed_desk_changes_nothing(tmp_path: Path) -> None:
+def fills(command: Running) -> int:
+    """Give how many fills the last line tells of."""
+    counted = re.findall(r"fills ([\d,]+)", command.said())
+    return int(counted[-1].replace(",", "")) if counted else 0
+
+
+def kill(command: Running, name: str) -> None:
+    """Kill a worker, and wait until it is there again and trading goes on."""
+    pid = command.worker(name)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: command.worker(name) not in (None, pid))
+    before = fills(command)
+    assert until(lambda: fills(command) > before + 1), command.said()
+
+
+def test_ctrl_c_ends_it_with_a_summary_and_a_killed_desk_and_executor_change_nothing(tmp_path: Path) -> None:
     with running(tmp_path, "demo", "--seconds", "300") as command:
         assert until(lambda: market_is_open(command)), command.complained()
-        assert until(lambda: "fills 0" not in command.said().splitlines()[-1])
-        desk = command.worker("desk-0")
-        assert desk is not None
-        os.kill(desk, signal.SIGKILL)
-        assert until(lambda: command.worker("desk-0") not in (None, desk))
-        before = len(command.said().splitlines())
-        assert until(lambda: len(command.said().splitlines()) > before + 6)
+        assert until(lambda: fills(command) > 0)
+        kill(command, "desk-0")
+        kill(command, "execution-0")
 
-        assert command.end(signal.SIGINT) == 0, command.complained()
+        assert command.end(signal.SIGINT) == 0, (command.said(), command.complained())
 
         words = command.said()
         assert "ended by hand" in words
         assert "(0 twice)" in words
+        assert "differences: 0 in positions, 0 in cash" in words
         assert command.left() == {}
         by_partition = {partition: replayed(record_of(command), partition)[0] for partition in range(4)}
         assert f"decisions_hash {combined(by_partition)}" in words
@@ -136,10 +161,22 @@ def test_it_can_be_ended_before_the_market_opens(tmp_path: Path) -> None:
 
 def test_workers_and_broker_end_by_themselves_when_the_demo_is_killed(tmp_path: Path) -> None:
     with running(tmp_path, "demo") as command:
-        assert until(lambda: len(command.below()) >= 5)
+        assert until(lambda: len(command.below()) >= 8)
 
         command.end(signal.SIGKILL)
 
+        assert until(lambda: not command.left(), 20.0), command.left()
+
+
+def test_an_exchange_that_has_died_is_said(tmp_path: Path) -> None:
+    with running(tmp_path, "demo", "--json") as command:
+        assert until(lambda: command.worker("desk-0")), command.complained()
+        (exchange,) = (pid for pid, words in command.below().items() if "connectors.exchange.simulator.process" in words)
+
+        os.kill(exchange, signal.SIGKILL)
+
+        assert command.process.wait(60) == 3
+        assert "the simulated exchange has ended" in command.answer()["error"]
         assert until(lambda: not command.left(), 20.0), command.left()
 
 

@@ -19,7 +19,8 @@ from streams.desk.outputs import Cancel, Decision, Order
 from streams.desk.state import new_state
 from streams.flow import TOPIC_OF
 from streams.pipeline.ports import Done
-from streams.simulation.live import LiveWorld, Pace
+from streams.simulation.live import LiveWorld
+from streams.simulation.traders import Pace
 
 START_MS = 1_780_000_000_000
 TURN_MS = 100

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from streams.cli.demo_run import combined
 from streams.cli.demo_stage import account_names
-from streams.cli.demo_tally import RECENT_MAX, SAMPLES_MAX, Tally
+from streams.cli.demo_tally import RECENT_MAX, SAMPLES_MAX, TRADE_IDS_MAX, Tally
 from streams.cli.demo_view import HONEST, Moment, Screen, WorkerState
 from streams.cli.view_words import quantity_text
-from streams.desk.messages import EVERY_ACCOUNT, Signal
-from streams.desk.outputs import DeadLetter, Decision, Kind, Portfolio, PositionView, Verdict
+from streams.desk.messages import EVERY_ACCOUNT, Fill, Mark
+from streams.desk.outputs import DeadLetter, Decision, Kind, Order, Portfolio, PositionView, Verdict
 from streams.desk.ranges import is_account
 from streams.simulation.live import LiveWorld
 
@@ -52,17 +52,25 @@ def drawn(tally: Tally, width: int, height: int, seconds: float | None = 40.0, e
     file = io.TextIOWrapper(raw, encoding=encoding)
     console = Console(file=file, width=width, height=height, color_system=None, legacy_windows=False)
     workers = [WorkerState("desk", "ready", 72e6, 1), WorkerState("policy", "starting", None, 0)]
-    moment = Moment(START_MS, 19.5, seconds, "the market is open", "broker embedded  seed 7", 18, workers)
+    moment = Moment(START_MS, 19.5, seconds, "the market is open", "broker embedded  seed 7", workers)
     console.print(Screen(tally, moment, lambda _account: Decimal(5)))
     file.flush()
     return raw.getvalue().decode(encoding).splitlines()
+
+
+def wire(price: Decimal) -> Decimal:
+    """Give a price with the zeros the wire format adds."""
+    return price.quantize(Decimal("1e-10"))
 
 
 def busy() -> Tally:
     world, tally = LiveWorld(7, NAMES, START_MS), Tally(NAMES, 1)
     for passed in range(0, 8_000, 1_000):
         for body in world.advance(START_MS + passed):
-            tally.sent(body)
+            if isinstance(body, Mark):
+                tally.priced(body._replace(mark=wire(body.mark)))
+            else:
+                tally.sent(body)
         tally.sample()
     for name in NAMES:
         tally.pictured(0, portfolio(name, 5, held=(position("BTCUSDT"), position("ETHUSDT"))))
@@ -127,8 +135,46 @@ def test_dead_letters_and_signals_are_counted() -> None:
     assert tally.records > tally.signals
 
 
+def fill(number: int, account: str = "acc00000") -> Fill:
+    one = Decimal(1)
+    return Fill("sim", str(number), account, "BTCUSDT", "o1", "BUY", one, one, Decimal(0), "USDT", START_MS)
+
+
+def order(offset: int, account: str = "acc00000") -> Order:
+    one = Decimal(1)
+    return Order(
+        f"o{offset}", account, offset, 1, "BTCUSDT", "BUY", "LIMIT", one, one, False, None, "signal", 0, 1, START_MS, one, one, 0, 0, START_MS
+    )  # fmt: skip
+
+
+def test_orders_and_trades_that_are_said_again_after_a_restart_count_once_and_others_not_at_all() -> None:
+    tally = Tally(NAMES)
+    for offset in (3, 4, 3, 4, 5):
+        tally.ordered(0, order(offset))
+    tally.ordered(0, order(9, "somebody"))
+    for number in (1, 2, 1, 3):
+        tally.traded(fill(number))
+    tally.traded(fill(9, "somebody"))
+
+    assert (tally.orders, tally.fills) == (3, 3)
+
+
+def test_what_an_account_holds_is_what_it_was_last_pictured_with() -> None:
+    tally = Tally(NAMES)
+    tally.pictured(0, portfolio("acc00000", 5, held=(position("BTCUSDT"), position("ETHUSDT"))))
+
+    assert list(tally.held("acc00000")) == ["BTCUSDT", "ETHUSDT"]
+    assert tally.held("acc00001") == {}
+
+
 def test_what_is_kept_for_showing_is_bounded() -> None:
     tally = busy()
+    for number in range(TRADE_IDS_MAX + 10):
+        tally.traded(fill(number))
+    assert tally.fills == TRADE_IDS_MAX + 10
+    tally.traded(fill(TRADE_IDS_MAX))
+    tally.traded(fill(0))
+    assert tally.fills == TRADE_IDS_MAX + 11
     for offset in range(100, 100 + 3 * RECENT_MAX):
         tally.decided(0, decision(offset))
     for _ in range(2 * SAMPLES_MAX):
@@ -192,8 +238,26 @@ def test_the_hash_of_all_partitions_depends_on_each_and_on_which_it_is() -> None
     assert len({combined({0: "a", 1: "b"}), combined({0: "b", 1: "a"}), combined({0: "a"}), combined({0: "a", 1: "c"})}) == 4
 
 
-def test_signals_are_of_accounts() -> None:
-    world = LiveWorld(7, NAMES, START_MS)
-    bodies = [body for passed in range(0, 9_000, 500) for body in world.advance(START_MS + passed)]
+def test_all_workers_are_named_where_there_is_little_room_those_that_are_not_ready_first() -> None:
+    names = ("exchange", "marketdata", "sequencer", "desk", "execution", "views", "policy")
+    workers = [WorkerState(name, "starting" if name == "desk" else "ready", 150e6, 0) for name in names]
+    moment = Moment(START_MS, 1.0, 40.0, "workers start", "", workers)
+    lines = {}
+    for width in (80, 120, 180):
+        console = Console(file=io.StringIO(), width=width, height=30, color_system=None, legacy_windows=False)
+        with console.capture() as captured:
+            console.print(Screen(Tally(NAMES), moment, lambda _account: None))
+        lines[width] = captured.get().splitlines()[3].rstrip()
 
-    assert {body.account for body in bodies if isinstance(body, Signal)} == set(NAMES)
+    assert lines[80] == " starting desk  ready exchange marketdata sequencer execution views policy"
+    assert lines[120].startswith(" exchange ready  marketdata ready  sequencer ready  desk starting")
+    assert lines[180].endswith("views ready 143 MiB  policy ready 143 MiB")
+
+
+def test_prices_have_the_places_of_their_market() -> None:
+    words = "\n".join(drawn(busy(), 100, 30))
+
+    assert "…" not in words.partition("MARKET")[2].partition("HOLDS")[0]
+    assert [line.split()[0] for line in words.splitlines() if "USDT" in line][:6] == [
+        "ADAUSDT", "BNBUSDT", "BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT",
+    ]  # fmt: skip

@@ -26,8 +26,9 @@ from streams.desk.policy_check import canonical, document_hash
 from streams.desk.state import State, new_state
 from streams.flow import TOPIC_OF
 from streams.services.policy_source import PHASES_FOLDER, Effective, effective_policy
-from streams.simulation.live import ASK_AGAIN_MS, FUNDING_EVERY_S, LATE_MS_MAX, SYMBOLS, LiveWorld
+from streams.simulation.live import FUNDING_EVERY_S, SYMBOLS, LiveWorld
 from streams.simulation.signals import SOURCE
+from streams.simulation.traders import ASK_AGAIN_MS, LATE_MS_MAX
 
 START_MS = 1_780_000_000_000
 ACCOUNTS = ("acc00000", "acc00001", "acc00002", "acc00003")
