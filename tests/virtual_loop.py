@@ -137,7 +137,12 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, clock: Clock | None = Non
 
 
 def _bury(tasks: set[asyncio.Task[Any]]) -> None:
-    """Keep tasks that are not over for ever, past the end of Python: a coroutine that is thrown away runs its `finally` then."""
+    """Keep tasks that are not over for ever, past the end of Python: a coroutine that is thrown away runs its `finally` then.
+
+    Nobody comes upon them again: whoever asks for the tasks of a loop would look at those of all loops there ever were.
+    """
+    for task in tasks:
+        asyncio.tasks._unregister_task(task)  # noqa: SLF001 - there is no other way
     if tasks:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(tasks))
 

@@ -16,8 +16,9 @@ Decides: who goes next, and when. The exchange counts weight in calendar minutes
 - Urgent work (cancels, what reduces risk) goes first, does not keep to the pace, and may use all. As ordinary work cannot be ahead of its pace, 10 %
   of the limit and more are left for it until 50 s of a minute are over. Then this reserve shrinks, for what is not used by the end is lost, to the
   3 % that ordinary work never takes. Of orders, which nobody has to use up, the reserve is 10 % at all times.
-- Among equals the first come goes first, and nothing overtakes who waits for weight, but for this: in the last 5 s of a minute something lighter may
-  use what is too little for who is first; the new minute begins with the first again. Who waits for an account's orders holds up no other account.
+- Orders go before questions: they grow old. Among equals the first come goes first, and nothing else overtakes who waits for weight, but for this: in
+  the last 5 s of a minute something lighter may use what is too little for who is first; the new minute begins with the first again. Who waits for an
+  account's orders holds up no other account.
 - While the exchange wants silence nobody goes: no worker, and nothing urgent.
 - Before a worker came, or got more of the shares, somebody else may have used that part of the minute. So it counts as used until the minute is over,
   but for some weight to ask with; any answer then tells how much was used in fact.
@@ -53,6 +54,10 @@ class _Waiter:
     def __init__(self, weight: int, orders: int, account: str) -> None:
         self.weight, self.orders, self.account = weight, orders, account
         self.may: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+def _without_orders(waiter: _Waiter) -> bool:
+    return not waiter.orders
 
 
 class Allowance:
@@ -165,7 +170,7 @@ class Allowance:
                 continue
             urgent = queue is self._urgent
             room = ledger.room(moment, urgent=urgent)
-            for waiter in list(queue):
+            for waiter in sorted(queue, key=_without_orders):
                 if waiter.may.done() or (waiter.orders and waiter.account in full):
                     continue
                 if waiter.orders and (wait_ms := ledger.wait_for_orders(moment, waiter.account, waiter.orders, urgent=urgent)):

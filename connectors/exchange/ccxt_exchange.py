@@ -148,7 +148,7 @@ class CcxtExchange:
 
     async def learn_limits(self) -> Rules:
         """Ask the exchange what it lets us ask, and keep to that from now on."""
-        await self._allowance.take(endpoints.LIMITS.weight)
+        await self._allowance.take(endpoints.LIMITS.weight, urgent=True)  # what is left of a minute cannot be told before
         rules = await self._shared().send(endpoints.LIMITS, rules_of, "asking", {})
         self._allowance.limits(rules)
         self._knows_limits = True
@@ -164,9 +164,9 @@ class CcxtExchange:
             line = self._new_line(ref.account, self._keys_of(ref))
             self._lines[ref.account] = line
             self._streams[ref.account] = UserStream(line, self._times.patience, self._chance, self._sleep, self._times.keep_s)
-        if self._clock.error_ms() is None:
-            await self.compare_clocks()
-        async with self._learning:
+        async with self._learning:  # once for all accounts: before it is known, next to nothing may be asked
+            if self._clock.error_ms() is None:
+                await self.compare_clocks()
             if not self._knows_limits:
                 await self.learn_limits()
         line = self._lines[ref.account]

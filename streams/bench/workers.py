@@ -7,6 +7,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.kafka.local_node import free_ports
@@ -22,10 +23,10 @@ LOOK_EVERY_S = 0.05
 class BenchWorker(Program):
     """A worker of ours."""
 
-    def __init__(self, role: str, settings: KafkaSettings, folder: Path) -> None:
-        """Know what to start. It ends with this process, whatever ends that."""
+    def __init__(self, role: str, settings: KafkaSettings, folder: Path, more: Mapping[str, str] | None = None) -> None:
+        """Know what to start. It ends with this process, whatever ends that. `more`: of its environment."""
         self.port = free_ports(1)[0]
-        environ = {"QTS_KAFKA_SERVERS": settings.servers, "QTS_HOME": str(folder), "QTS_MODE": "tests"}
+        environ = {"QTS_KAFKA_SERVERS": settings.servers, "QTS_HOME": str(folder), "QTS_MODE": "tests", **(more or {})}
         argv = [
             sys.executable, "-P", "-m", "streams.cli.main", "worker", role, "--name", f"bench-{role}", "--web-port", str(self.port),
             "--parent", str(os.getpid()),

@@ -15,6 +15,7 @@ import click
 from rich.table import Table
 
 from schemas.registry import BundledRegistry
+from streams.cli.bench_execution import add_to as add_execution
 from streams.cli.bench_kafka import add_to as add_kafka
 from streams.cli.command import group
 from streams.cli.files import read_from, written_to
@@ -98,3 +99,4 @@ def _table(rows: list[Row]) -> Table:
 
 
 add_kafka(command)
+add_execution(command)

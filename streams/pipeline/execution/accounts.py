@@ -18,6 +18,8 @@ from streams.pipeline.execution.tasks import Tasks
 from streams.pipeline.execution.trades import Trades
 from streams.pipeline.execution.watch import Watch
 
+STREAM_S = 2.0
+"""How long the first comparison waits for the stream: what happens before that runs would have to be compared again."""
 LOOK_S = 0.2
 """How often it is looked whether there are new accounts, and whether one is due to be compared."""
 
@@ -69,7 +71,7 @@ class Accounts:
             self._tasks.spawn(self._set_up(account, symbol))
 
     async def _set_up(self, account: str, symbol: str) -> None:
-        while account not in self._served or not self._reconciling.begun(account):
+        while account not in self._introduced or not self._reconciling.begun(account):
             await self._means.sleep(LOOK_S)
         await self._checked(self._served[account], (symbol,))
         self._standing.ready.add((account, symbol))
@@ -78,6 +80,7 @@ class Accounts:
         account = ref.account
         await self._checked(ref, ())
         await self._reconciling.begin(account)
+        self._reconciling.due(account, STREAM_S)
         self._tasks.spawn(self._compared(account))
         async for event in self._means.exchange.events(account):
             if isinstance(event, Connected):

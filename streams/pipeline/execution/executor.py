@@ -7,6 +7,8 @@ symbol are sent in their order, while everything else goes on beside them. Leave
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice
 
 from streams.desk.messages import EVERY_ACCOUNT
 from streams.desk.outputs import Cancel, Order
@@ -143,7 +145,7 @@ class Executor:
             entry = lane[0]
             attempt = entry.attempt
             watch = self._watched(entry, attempt)
-            came = await self._sending.send(entry, attempt)
+            came = await self._sending.send(entry, attempt, partial(self._less_waits, lane))
             if isinstance(came, OrderReport):
                 self._tasks.spawn(self._followed(entry, attempt, watch, came))
             elif came is Fate.IN_DOUBT:
@@ -154,6 +156,10 @@ class Executor:
                 self._take_back(entry)
             lane.popleft()
         del self._lanes[key]
+
+    def _less_waits(self, lane: deque[Entry]) -> bool:
+        """Tell whether an order that takes risk away could go, were it not for the first one."""
+        return any(entry.order.reduce_only and not self._gate.waits_for(entry.order) for entry in islice(lane, 1, None))
 
     async def _found_out(self, entry: Entry, attempt: Attempt, watch: Watch, *, asked: bool) -> None:
         """Find out what became of an attempt, and follow it."""

@@ -56,9 +56,9 @@ class Reconciling:
         self.wallets: dict[str, dict[str, Decimal]] = {}
         """What is in the wallets, by account and currency, as of the last sweep."""
 
-    def due(self, account: str) -> None:
+    def due(self, account: str, after_s: float = 0.0) -> None:
         """Have an account compared soon."""
-        self._due_in(account, 0.0)
+        self._due_in(account, after_s)
 
     def is_due(self, account: str) -> bool:
         """Tell whether an account is to be compared."""

@@ -4,6 +4,7 @@ Decides: the order of writes up to the exchange's answer, what an error means fo
 Leaves to others: whether it may be sent (gate), its end (ending), and finding out what nobody knows (resolving).
 """
 
+from collections.abc import Callable
 from enum import Enum
 
 from streams.exchange.errors import AlreadyKnown, Ambiguous, ExchangeError, Fatal, NotThere, Rejected, Retryable
@@ -30,12 +31,12 @@ class Sending:
         """Send with these."""
         self._means, self._standing, self._gate, self._ending = means, standing, gate, ending
 
-    async def send(self, entry: Entry, attempt: Attempt) -> OrderReport | Fate:
-        """Send an attempt, or have it refused."""
+    async def send(self, entry: Entry, attempt: Attempt, less_waits: Callable[[], bool]) -> OrderReport | Fate:
+        """Send an attempt, or have it refused. `less_waits` tells whether one behind it that takes risk away could go."""
         means, order = self._means, entry.order
         failures = 0
         while True:
-            refusal = await self._clear(entry, attempt)
+            refusal = await self._clear(entry, attempt, less_waits)
             if refusal is None:
                 await means.exchange.room(order.account, urgent=order.reduce_only)
                 refusal = self._gate.refuses(entry, attempt)
@@ -60,13 +61,15 @@ class Sending:
                 means.watcher.at(Step.REQUEST_ANSWERED)
                 return report
 
-    async def _clear(self, entry: Entry, attempt: Attempt) -> Refusal | None:
-        """Wait until nothing keeps it waiting any more; give what refuses it meanwhile."""
+    async def _clear(self, entry: Entry, attempt: Attempt, less_waits: Callable[[], bool]) -> Refusal | None:
+        """Wait until nothing keeps it waiting any more; give what refuses it meanwhile. What is held back does not hold back less risk."""
         while True:
             refusal = self._gate.refuses(entry, attempt)
             held = self._gate.waits_for(entry.order)
             if not held or (refusal is not None and self._standing.taken_over):
                 return refusal
+            if less_waits():
+                return Refusal("REJECTED", f"OVERTAKEN waited_for={held}")
             await self._means.sleep(self._means.limits.block_look_s)
 
     async def _intend(self, entry: Entry, attempt: Attempt) -> StepRecord:

@@ -1,4 +1,7 @@
-"""Each part of `./qts bench execution`, run small on real Kafka: structure and sanity. No figure is asserted: they are of a machine at a moment."""
+"""A part of `./qts bench execution`, run small on real Kafka: structure and sanity. No figure is asserted: they are of a machine at a moment.
+
+The other parts take minutes, for the exchange counts weight by the minute: they run when the bench does.
+"""
 
 import json
 
@@ -24,13 +27,7 @@ def rows(capsys: pytest.CaptureFixture[str], part: str) -> dict[str, dict[str, o
 def test_orders_of_both_sides_arrive(capsys: pytest.CaptureFixture[str]) -> None:
     found = rows(capsys, "path")
 
+    lost = found.pop("orders that did not arrive, left out of these, nothing waits for the allowance")
+    assert lost["figure"] == 0
     assert len(found) == 4
     assert all(float(str(row["figure"])) > 0 for row in found.values())
-
-
-def test_all_accounts_are_served(capsys: pytest.CaptureFixture[str]) -> None:
-    assert rows(capsys, "accounts")["accounts served at once, answers after 200 ms"]["figure"] == 3
-
-
-def test_a_killed_executor_sends_again_from_a_ledger_that_was_filled(capsys: pytest.CaptureFixture[str]) -> None:
-    assert set(rows(capsys, "recovery")) == {"ledger recovery with 400 orders, to the first request", "the same with 40 orders"}

@@ -213,6 +213,17 @@ def test_among_equals_the_first_come_goes_first_and_nothing_light_overtakes_some
     on(Desk(), do)
 
 
+def test_an_order_goes_before_questions_that_wait() -> None:
+    async def do(desk: Desk) -> None:
+        for name in ("first", "second", "third"):
+            desk.ask(name, 50)
+        desk.ask("order", 1, orders=1, account="main")
+        await desk.at(20.0)
+        assert desk.names == ["first", "order", "second", "third"]
+
+    on(Desk(), do)
+
+
 def test_at_the_end_of_a_minute_something_light_uses_what_is_too_little_for_who_is_first() -> None:
     async def do(desk: Desk) -> None:
         await desk.at(1.0)

@@ -172,6 +172,21 @@ def test_who_has_lost_the_lease_forgets_nothing() -> None:
     assert not done(world, order)
 
 
+def test_who_loses_the_lease_while_an_end_is_being_said_forgets_nothing() -> None:
+    world = World(limits=Limits(forget_at=1))
+    order = refused(world)
+
+    async def story(_: World) -> None:
+        await until(lambda: words(world, order), AT_ONCE_S)
+        world.lease.held = False
+        await asyncio.sleep(5)
+        assert "0/OVER" in steps(world, order)
+
+    world.live(story=story)
+
+    assert highs(world) == []
+
+
 def reachable(executor: Executor) -> int:
     """Count what hangs on an executor: of its own parts and of plain containers."""
     seen: set[int] = set()

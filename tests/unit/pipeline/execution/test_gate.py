@@ -117,6 +117,23 @@ def test_less_risk_does_not_wait_for_what_is_missing_only_for_more(what: Set) ->
     assert world.clock.now_s - began_s < 1.0
 
 
+@pytest.mark.parametrize("what", NOT_FOR_LESS_RISK, ids=lambda what: what.__name__)
+def test_more_risk_that_has_to_wait_does_not_keep_less_risk_behind_it_waiting(what: Set) -> None:
+    world = World()
+    holding(world)
+    more, less = world.order("main", BTC, "BUY", "0.010"), world.order("main", BTC, "SELL", "0.010", reduce_only=True)
+    what(world, False)
+    world.after(8.0, lambda: what(world, True))
+
+    world.live()
+
+    world.check()
+    assert arrived(world, more) == []
+    assert reason(world, more).startswith("OVERTAKEN ")
+    assert world.filled(less) == less.quantity
+    assert arrived(world, less)[0].at_ms < world.orders[1].ts + 1_000
+
+
 @pytest.mark.parametrize("what", [what for what in ALL if what not in NOT_FOR_LESS_RISK], ids=lambda what: what.__name__)
 def test_less_risk_waits_for_what_is_missing_for_everybody(what: Set) -> None:
     world = World()
@@ -306,7 +323,7 @@ def late(world: World) -> None:
 def test_what_is_left_after_a_part_was_filled_is_looked_at_like_a_new_order(
     holds_back: Callable[[World], None], code: str
 ) -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.400")
 

@@ -68,7 +68,7 @@ def test_never_is_more_asked_for_than_was_approved() -> None:
 
 
 def test_an_order_that_was_filled_in_part_is_sent_again_for_the_rest_three_times_in_all() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.400")
 
@@ -81,7 +81,7 @@ def test_an_order_that_was_filled_in_part_is_sent_again_for_the_rest_three_times
 
 
 def test_nine_tenths_in_two_attempts_are_enough() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.400")
     world.exchange.faults.script("place", Fault(), Fault("retryable"))  # the second one goes out after a second, into a new book
@@ -95,7 +95,7 @@ def test_nine_tenths_in_two_attempts_are_enough() -> None:
 
 
 def test_with_nine_tenths_at_once_nothing_more_is_sent() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.214")
 
@@ -107,7 +107,7 @@ def test_with_nine_tenths_at_once_nothing_more_is_sent() -> None:
 
 
 def test_an_order_that_brought_nothing_expires_and_is_not_sent_again() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     world.order("main", BTC, "BUY", "0.193")
     order = world.order("main", BTC, "BUY", "0.100")
@@ -120,7 +120,7 @@ def test_an_order_that_brought_nothing_expires_and_is_not_sent_again() -> None:
 
 
 def test_dust_is_recorded_and_done() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.216")
 
@@ -138,7 +138,7 @@ def test_dust_is_recorded_and_done() -> None:
 
 
 def test_an_order_the_desk_wants_back_is_not_sent_again_for_the_rest() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.400")
 
@@ -156,7 +156,7 @@ def test_an_order_the_desk_wants_back_is_not_sent_again_for_the_rest() -> None:
 
 
 def test_an_order_the_desk_wants_back_when_its_rest_is_decided_already_is_not_sent_again() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.400")
 
@@ -174,7 +174,7 @@ def test_an_order_the_desk_wants_back_when_its_rest_is_decided_already_is_not_se
 
 
 def test_an_order_that_somebody_has_cancelled_at_the_exchange_is_not_sent_again() -> None:
-    world = World()
+    world = World(step_ms=1_000)
     thin_book(world)
     order = world.order("main", BTC, "BUY", "0.400", type_="LIMIT", limit="60000.1")
 

@@ -1,17 +1,21 @@
 """Finding out what became of a request that nobody answered: asked for until there is proof, and never guessed."""
 
 import asyncio
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from streams.desk.outputs import Order
+from streams.pipeline.execution.asking import is_dead
+from streams.pipeline.execution.ledger_records import StepRecord
 from streams.pipeline.execution.means import NOT_FOUND_MS
 from tests.execution_acts import AT_ONCE_S, Story, arrived, events, steps, until, words
-from tests.execution_kit import World
+from tests.execution_kit import SlowLog, World
 from tests.fake_exchange import Latency
 from tests.fake_exchange_faults import Call, Fault
+from tests.virtual_loop import START_MS, Kill, run
 
 BTC = "BTCUSDT"
 LOST = Fault("before", wait_ms=1_000)
@@ -116,6 +120,25 @@ def test_no_proof_is_there_before_the_exchanges_own_clock_less_its_error_is_past
 
     assert len(listed) == 2
     assert min(listed) > dead_ms(world, order) + error_ms
+
+
+@pytest.mark.parametrize(
+    ("past_ms", "error_ms", "dead"), [(0, 0, False), (1, 0, True), (200, 200, False), (201, 200, True), (9_999, None, False)]
+)
+def test_a_request_is_dead_when_the_clock_is_past_it_also_if_it_is_wrong_by_its_error(
+    past_ms: int, error_ms: int | None, dead: bool
+) -> None:
+    world = World()
+    sent = StepRecord(START_MS, Decimal(1), world.limits.window_ms)
+    world.clock.now_s = (world.limits.window_ms + NOT_FOUND_MS + past_ms) / 1_000
+    world.exchange.error_ms = error_ms
+    found: list[bool] = []
+
+    async def main() -> None:
+        found.append(is_dead(world.means(SlowLog(world.cluster, Kill())), sent))
+
+    run(main, clock=world.clock)
+    assert found == [dead]
 
 
 @pytest.mark.parametrize("off", ["unknown", "slow"])

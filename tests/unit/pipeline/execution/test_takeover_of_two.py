@@ -11,7 +11,7 @@ from tests.execution_acts import SEEDS, arrived, of_each_kind, thin_book
 from tests.execution_kit import World
 from tests.execution_pair import FIRST, SECOND, Pair
 from tests.fake_exchange_faults import ROUGH, Fault, Faults
-from tests.virtual_loop import START_MS
+from tests.virtual_loop import START_MS, Kill
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 PATIENT = Limits(age_ms_max=120_000)
@@ -82,6 +82,38 @@ def test_whoever_is_paused_anywhere_sends_nothing_twice_and_says_nothing_else_wh
             raise AssertionError(f"paused at {number}, {points[number]}: {error}") from error
 
 
+class Suspended(Kill):
+    """The machine is suspended at a point: nothing runs, and time goes on."""
+
+    def __init__(self, world: World, chosen: int, seconds: float) -> None:
+        super().__init__()
+        self._world, self._number, self._seconds = world, chosen, seconds
+
+    async def at(self, name: str) -> None:
+        await super().at(name)
+        if len(self.points) - 1 == self._number:
+            self._world.clock.now_s += self._seconds
+
+
+@pytest.mark.parametrize("seconds", [2.0, 4.0, 8.0])
+@pytest.mark.parametrize("story", STORIES[:-1], ids=lambda story: story.__name__)
+def test_who_is_suspended_for_less_than_a_session_goes_on_and_sends_nothing_twice(
+    story: Callable[[World], None], seconds: float
+) -> None:
+    world = World(limits=PATIENT)
+    story(world)
+    points = world.live().points
+
+    for number in of_each_kind(points):
+        world = World(limits=PATIENT)
+        story(world)
+        world.live(Suspended(world, number, seconds))
+        try:
+            check(world)
+        except AssertionError as error:
+            raise AssertionError(f"suspended at {number}, {points[number]}: {error}") from error
+
+
 def test_a_request_that_was_held_back_by_a_pause_is_refused_and_its_order_goes_out_once() -> None:
     world = World(limits=PATIENT)
     order = world.order("main", BTC, "BUY", "0.010")
@@ -115,7 +147,7 @@ def test_an_intent_that_becomes_durable_after_somebody_else_has_sent_the_order_c
     assert [event.kind for event in world.events] == ["ACKNOWLEDGED"]
 
 
-@pytest.mark.parametrize("seed", range(SEEDS // 2))
+@pytest.mark.parametrize("seed", range(SEEDS // 5))
 def test_on_a_bad_day_two_that_are_paused_in_turns_send_nothing_twice(seed: int) -> None:
     chance = Random(seed)
     world = World(Random(seed + 1), accounts=("main", "other"), limits=chance.choice([Limits(), PATIENT]))
