@@ -89,6 +89,6 @@ def price(world: World, symbol: str, value: str) -> None:
 
 
 def thin_book(world: World) -> None:
-    """Have no more than 0.193 BTC in the book, of each side, until it is made anew at the exchange's next step."""
+    """Have no more than about 0.195 BTC in the book, of each side, until it is made anew at the exchange's next step."""
     world.exchange.put("BTCUSDT", Decimal(60_000), depth_share=Decimal("0.001"))
     world.clock.now_s += 1.0

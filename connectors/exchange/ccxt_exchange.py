@@ -89,7 +89,8 @@ class CcxtExchange:
         self._lines: dict[str, Line] = {}
         self._streams: dict[str, UserStream] = {}
         self._looked_at: set[str] = set()  # accounts that may trade
-        self._learning, self._knows_limits = asyncio.Lock(), False
+        self._learning = asyncio.Lock()
+        self._rules: Rules | None = None
         self._compare_due_s = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
@@ -140,19 +141,20 @@ class CcxtExchange:
 
     async def compare_clocks(self) -> None:
         """Ask the exchange what time it is."""
-        line = self._shared()
+        await self.learn_limits()
         await self._allowance.take(endpoints.TIME.weight, urgent=True)  # all else waits a minute where the time is not known
         asked_ms = self._clocks.ticking_ms()
-        server_ms = await line.send(endpoints.TIME, lambda answer: whole(one(answer), "serverTime"), "asking", {})
+        server_ms = await self._shared().send(endpoints.TIME, lambda answer: whole(one(answer), "serverTime"), "asking", {})
         self._clock.learn(asked_ms, server_ms, self._clocks.ticking_ms())
 
     async def learn_limits(self) -> Rules:
-        """Ask the exchange what it lets us ask, and keep to that from now on."""
-        await self._allowance.take(endpoints.LIMITS.weight, urgent=True)  # what is left of a minute cannot be told before
-        rules = await self._shared().send(endpoints.LIMITS, rules_of, "asking", {})
-        self._allowance.limits(rules)
-        self._knows_limits = True
-        return rules
+        """Learn, once, what may be asked, and keep to it. Before all else: any answer tells what is used, and by our own limits that may be all."""
+        async with self._learning:
+            if self._rules is None:
+                await self._allowance.take(endpoints.LIMITS.weight, urgent=True)
+                rules = self._rules = await self._shared().send(endpoints.LIMITS, rules_of, "asking", {})
+                self._allowance.limits(rules)
+            return self._rules
 
     def compare_soon(self) -> None:
         """Have clocks compared within a second, and again until there is an answer: any answer tells, too, how much of the allowance is used."""
@@ -164,11 +166,9 @@ class CcxtExchange:
             line = self._new_line(ref.account, self._keys_of(ref))
             self._lines[ref.account] = line
             self._streams[ref.account] = UserStream(line, self._times.patience, self._chance, self._sleep, self._times.keep_s)
-        async with self._learning:  # once for all accounts: before it is known, next to nothing may be asked
-            if self._clock.error_ms() is None:
-                await self.compare_clocks()
-            if not self._knows_limits:
-                await self.learn_limits()
+        if self._clock.error_ms() is None:
+            await self.compare_clocks()
+        await self.learn_limits()
         line = self._lines[ref.account]
         if ref.account not in self._looked_at:
             permissions = bool(self._route.places[self._route.current].permissions_url)

@@ -108,6 +108,8 @@ class Executors:
         self._ports = ports
         self.held: dict[int, Held] = {}
         self.ready = self.leaving = False
+        self._turn = 0
+        """Changes whenever partitions are taken away."""
         self._last_words: set[asyncio.Task[None]] = set()
 
     @property
@@ -120,10 +122,14 @@ class Executors:
         ports = self._ports
         try:
             self.revoked()
+            turn = self._turn
             await ports.opened()
             starts = await asyncio.to_thread(lambda: {source: ports.places.start(source) for source in sorted(assigned)})
             for _, partition in sorted(assigned):
-                held = self.held[partition] = await ports.made(partition)
+                held = await ports.made(partition)
+                if self._turn != turn:
+                    return starts  # it was taken away again meanwhile
+                self.held[partition] = held
                 held.taking = asyncio.get_running_loop().create_task(self._take_over(partition, held))
                 held.taking.add_done_callback(self._ended)
         except Exception as error:
@@ -225,6 +231,7 @@ class Executors:
     def revoked(self) -> None:
         """End everything: from now on the partitions may be somebody else's, and whoever that is need not wait for this worker."""
         self.ready = False
+        self._turn += 1
         held, self.held = self.held, {}
         for one in held.values():
             one.executor.close()

