@@ -151,7 +151,7 @@ def _execution(out: Output, folder: Path, settings: KafkaSettings, asked: _Asked
         options = Options(asked.seed, fault_plan(faults), str(faults), limits=LIMITS, journal=folder / "exchange.journal")
         with running_exchange(options) as exchange:
             run = ExecutionRun(out, settings, folder, asked.seed, exchange)
-            found = run.trouble(orders, strikes(asked.seed, orders, asked.kills, WORKERS, SESSION_S))
+            found = run.trouble(orders, strikes(asked.seed, asked.kills, WORKERS, SESSION_S))
             return run.answer(found) | {"seed": asked.seed, "kills": asked.kills}
     except SimulatorFailed as failed:
         raise Unavailable(str(failed)) from failed

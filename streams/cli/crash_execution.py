@@ -30,9 +30,9 @@ from streams.simulation.approvals import Approvals
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "ARBUSDT")
 """Two deep markets, and the thinnest."""
-STRIKE_S = 12.0
-"""What a kill costs: three seconds until the worker is there again, and the length of a session before it takes over what it had."""
-EVERY_MS = (150, 2_000)
+STRIKE_S = 16.0
+"""How long one takes on the average: until it comes, and until the step does."""
+EVERY_MS = (150, 700)
 """Between two orders: as many as two processors bear beside everything else, and as few as still keep each worker busy."""
 STEP_S_MAX = 45.0
 """A step that does not come is not waited for longer; it has another turn."""
@@ -66,6 +66,7 @@ class ExecutionRun:
         self._accounts = accounts_for(PARTITIONS)
         self._codec = Codec(BundledRegistry())
         self._aim: _Aim | None = None
+        self._calm_since_s = 0.0
         self._woken: list[tuple[float, Member]] = []
         self._missed: list[Step] = []
         self.steps_hit: Counter[str] = Counter()
@@ -112,15 +113,15 @@ class ExecutionRun:
             time.sleep(SETTLE_LOOK_S)
 
     def _strike_all(self, fleet: Fleet, feed: OrderFeed, orders: int, pending: list[Strike]) -> None:
-        told = 0
+        told, self._calm_since_s = 0, time.monotonic()
         with self._out.progress("crashing", orders) as advance:
             while feed.published < orders or pending or self._aim or self._woken:
                 feed.check()
                 advance(feed.published - told)
                 told = feed.published
                 if self._aim is not None:
-                    self._follow_aim(self._aim, feed, pending)
-                elif pending and feed.published >= pending[0].at_orders:
+                    self._follow_aim(self._aim, pending)
+                elif pending and time.monotonic() >= self._calm_since_s + pending[0].after_s:
                     self._strike(fleet, feed, pending.pop(0))
                 self._tend(fleet)
                 time.sleep(LOOK_S)
@@ -130,6 +131,7 @@ class ExecutionRun:
         self._wake(member)
         if strike.kind == "pause":
             self.done["pause"] += 1
+            self._calm_since_s = time.monotonic()
             member.pause()
             self._woken.append((time.monotonic() + strike.pause_s, member))
         elif strike.step is None:
@@ -139,7 +141,7 @@ class ExecutionRun:
             if strike.step is Step.LEDGER_FORGETS:
                 feed.flood()
 
-    def _follow_aim(self, aim: _Aim, feed: OrderFeed, pending: list[Strike]) -> None:
+    def _follow_aim(self, aim: _Aim, pending: list[Strike]) -> None:
         """Ask a worker to die at a step until it has. Where the step does not come, it has another turn at the end."""
         member = aim.member
         if member.code == -SIGKILL:
@@ -147,7 +149,7 @@ class ExecutionRun:
             self._fell(member, member.step())
         elif time.monotonic() > aim.until_s:
             self._aim = None
-            again = aim.strike._replace(at_orders=feed.published, tries=aim.strike.tries + 1)
+            again = aim.strike._replace(tries=aim.strike.tries + 1)
             if again.tries < TRIES_MAX:
                 pending.append(again)
             else:
@@ -158,6 +160,7 @@ class ExecutionRun:
 
     def _fell(self, member: Member, step: Step) -> None:
         self.done["kill"] += 1
+        self._calm_since_s = time.monotonic()
         self.steps_hit[step.name] += 1
         member.start()
 

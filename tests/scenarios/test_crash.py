@@ -16,8 +16,8 @@ from streams.replay.exchange_proof import WRONG
 pytestmark = pytest.mark.kafka
 
 CRASH_S_MAX = 900
-SEED = 283
-"""Kills one executor between the durable intent and the request, the other between the exchange's answer and anything of it being written."""
+SEED = 500
+"""Kills one executor between the exchange's answer and anything of it being written, the other between the durable intent and the request."""
 ZERO = (
     "sources_missing", "tape_left_unstepped", "orders_missing", "orders_contradicting", "outputs_missing", "outputs_contradicting",
     "outputs_unexpected", "applied_twice",
