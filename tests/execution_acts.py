@@ -1,6 +1,6 @@
 """What tests of execution do to a world, and wait for.
 
-    QTS_EXECUTION_SEEDS=1000 ./qts test tests/unit/pipeline/execution      the full run
+    QTS_EXECUTION_SEEDS=1000 ./qts test scenarios -- -k executor      the full run
 
 Decides: how many seeds are tried. Leaves to others: the world (execution_kit).
 """
