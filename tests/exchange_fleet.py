@@ -4,6 +4,8 @@ Decides: one account with much money, prices that are those of the exchange, ord
 lives (streams.cli.crash_fleet), what has to come of it (the tests).
 """
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +28,7 @@ from infra.kafka.topics import catalogue
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
 from streams.cli.crash_fleet import Member
-from streams.desk.messages import Control, Mark, OpenAccount, OrderSide
+from streams.desk.messages import Control, Mark, OpenAccount, OrderSide, Trip
 from streams.desk.outputs import Cancel, Order
 from streams.desk.turn import order_id
 from streams.flow import TOPIC_OF
@@ -193,6 +195,26 @@ class Writer:
             self._log.append(topic, partition, key, value, None, lambda failure, _: failures.append(failure) if failure else None)
         assert self._log.flush(30.0) == 0
         assert failures == []
+
+
+def trip_behind(fleet: Fleet, backlog: int, *, away: Member | None = None) -> tuple[float, Order]:
+    """Trip the stop of an account with an order at the exchange while much waits on `orders`, put there while a worker is away if one is named.
+
+    Gives how many seconds passed until the order was cancelled, and an order that came behind all that.
+    """
+    order = fleet.order("BUY", "0.010", limit="59000", control=-1)
+    until(lambda: fleet.kinds(order) == ["ACKNOWLEDGED"], "it rests at the exchange")
+    junk = fleet.codec.encode(Cancel("q1-0000000000-1-0", fleet.account, 1, 0, "BTCUSDT", "TEST", 0))
+    if away is not None:
+        os.kill(away.pid, signal.SIGSTOP)
+    fleet.append("orders", fleet.partition, fleet.account.encode(), *[junk] * backlog)
+    late = fleet.order("BUY", "0.010", limit="58000", control=-1)
+    if away is not None:
+        os.kill(away.pid, signal.SIGCONT)
+    began_s = time.monotonic()
+    fleet.say(Control("trip-1", fleet.account, "test", "enough", _now_ms(), Trip()))
+    until(lambda: fleet.at_exchange()[0]["status"] == "CANCELED", "it is cancelled")
+    return time.monotonic() - began_s, late
 
 
 def _now_ms() -> int:

@@ -13,7 +13,7 @@ from faust.types import TP
 from connectors.kafka.faust_app import BatchedApp, BatchSchema
 from schemas.codec import Codec
 from streams.agents.deciding import DeskPorts, Desks
-from streams.app.parts import Parts, tend_for_ever
+from streams.app.parts import Parts, take_batches, tend_for_ever
 from streams.app.recording import RecordedLog
 from streams.app.tables import PartitionOfTable, forget_others, own_table
 from streams.desk.emergency_stop import StopState
@@ -54,14 +54,7 @@ def add_desk(app: BatchedApp, parts: Parts) -> Desks:
 
     @app.agent(tape, name="qts-desk", concurrency=1)
     async def deciding(stream: Any) -> None:
-        async for event in stream.noack().events():
-            message = event.message
-            records, message.value, event.value = (
-                message.value,
-                None,
-                None,
-            )  # the batch waits for its snapshot; its records need not
-            await desks.take(message.partition, message.generation_id, records, event.ack)
+        await take_batches(stream, desks.take)
 
     tend_for_ever(app, desks)
     if parts.settings.catch_up:

@@ -27,7 +27,7 @@ from connectors.kafka.system_clock import SystemClock, boottime_s
 from schemas.codec import Codec, Undecodable
 from streams.agents.executing import ExecutorPorts, Executors, Held, Source, Stirring
 from streams.app.feeds import ALLOWANCES, Feeds, Known
-from streams.app.parts import Parts, committed, tend_for_ever
+from streams.app.parts import Parts, committed, take_batches, tend_for_ever
 from streams.app.tables import OwnTable, PartitionOfTable, forget_others, own_table
 from streams.app.venue import venue_settings
 from streams.desk.outputs import Cancel, Order
@@ -223,10 +223,7 @@ def add_execution(app: BatchedApp, parts: Parts) -> tuple[Executors, Execution]:
 
     @app.agent(orders, name="qts-execution", concurrency=1)
     async def executing(stream: Any) -> None:
-        async for event in stream.noack().events():
-            message = event.message
-            records, message.value, event.value = message.value, None, None
-            await executors.take(message.partition, message.generation_id, records, event.ack)
+        await take_batches(stream, executors.take)
 
     tend_for_ever(app, executors)
     execution.where.say()

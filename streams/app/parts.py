@@ -117,6 +117,21 @@ def tend_for_ever(app: BatchedApp, role: Role) -> None:
     app.on_before_shutdown.connect(leaving, weak=False)
 
 
+class Take(Protocol):
+    """Takes a batch, and acknowledges it when that may be."""
+
+    async def __call__(self, partition: int, generation: int, records: Any, acknowledge: Callable[[], None], /) -> None:
+        """Take it."""
+
+
+async def take_batches(stream: Any, take: Take) -> None:
+    """Hand on what an agent's stream brings, for ever. A batch waits for what acknowledges it; its records need not, so nothing here keeps them."""
+    async for event in stream.noack().events():
+        message = event.message
+        records, message.value, event.value = message.value, None, None
+        await take(message.partition, message.generation_id, records, event.ack)
+
+
 def committed(app: BatchedApp, source: tuple[str, int]) -> int | None:
     """Give where the group stands on a source; nothing where it never was."""
     consumer: Any = app.consumer

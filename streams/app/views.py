@@ -10,7 +10,7 @@ from typing import Any
 from connectors.kafka.faust_app import BatchedApp, BatchSchema
 from schemas.codec import Codec, Undecodable
 from streams.agents.viewing import Viewing, ViewsPorts
-from streams.app.parts import Parts, committed, tend_for_ever
+from streams.app.parts import Parts, committed, take_batches, tend_for_ever
 from streams.app.tables import OwnTable, PartitionOfTable, forget_others, newest_table
 from streams.desk.outputs import Portfolio
 from streams.pipeline.resuming import PLACE_HEADER
@@ -48,10 +48,7 @@ def add_views(app: BatchedApp, parts: Parts) -> Viewing:
 
     @app.agent(portfolio, name="qts-views", concurrency=1)
     async def view(stream: Any) -> None:
-        async for event in stream.noack().events():
-            message = event.message
-            records, message.value, event.value = message.value, None, None
-            await viewing.take(message.partition, message.generation_id, records, event.ack)
+        await take_batches(stream, viewing.take)
 
     tend_for_ever(app, viewing)
     for name, table in tables.items():

@@ -19,7 +19,7 @@ from schemas.registry import BundledRegistry
 from streams.agents.deciding import DeskPorts, Desks
 from streams.agents.ending import Ending
 from streams.app.looks import KafkaLook
-from streams.app.parts import tend_for_ever
+from streams.app.parts import take_batches, tend_for_ever
 from streams.app.running import run
 from streams.app.tables import PartitionOfTable, own_table
 from streams.bench.simple import FillCodec, simple_work
@@ -70,10 +70,7 @@ def make_app(servers: str, group: str, source: str, sink: str, folder: Path, par
 
     @app.agent(app.topic(source, schema=BatchSchema(), partitions=partitions), name="qts-bench", concurrency=1)
     async def working(stream: Any) -> None:
-        async for event in stream.noack().events():
-            message = event.message
-            records, message.value, event.value = message.value, None, None
-            await desks.take(message.partition, message.generation_id, records, event.ack)
+        await take_batches(stream, desks.take)
 
     tend_for_ever(app, desks)
     return app

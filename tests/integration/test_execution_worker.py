@@ -1,6 +1,5 @@
 """The execution worker as a process, on a broker and against a simulated exchange: what is approved arrives once, whatever becomes of the worker."""
 
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -8,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from streams.cli.crash_fleet import Member
-from streams.desk.messages import Control, Trip
-from streams.desk.outputs import Cancel
 from streams.pipeline.steps import Step
-from tests.exchange_fleet import Fleet, embedded_fleet
+from tests.exchange_fleet import Fleet, embedded_fleet, trip_behind
 from tests.fleet_kit import figures, until
 
 BACKLOG = 40_000
@@ -93,16 +90,8 @@ def test_who_comes_after_a_worker_that_has_left_does_not_wait_for_it(fleet: Flee
 def test_a_stop_takes_orders_back_within_a_second_whatever_waits_before_it(fleet: Fleet) -> None:
     worker = fleet.worker()
     fleet.ready(worker)
-    order = fleet.order("BUY", "0.010", limit="59000", control=-1)
-    until(lambda: fleet.kinds(order) == ["ACKNOWLEDGED"], "it rests at the exchange")
-    junk = fleet.codec.encode(Cancel("q1-0000000000-1-0", fleet.account, 1, 0, "BTCUSDT", "TEST", 0))
-    fleet.append("orders", fleet.partition, fleet.account.encode(), *[junk] * BACKLOG)
-    late = fleet.order("BUY", "0.010", limit="58000", control=-1)
 
-    began_s = time.monotonic()
-    fleet.say(Control("trip-1", fleet.account, "test", "enough", time.time_ns() // 1_000_000, Trip()))
-    until(lambda: fleet.at_exchange()[0]["status"] == "CANCELED", "it is cancelled")
-    took_s = time.monotonic() - began_s
+    took_s, late = trip_behind(fleet, BACKLOG)
 
     assert took_s < STOPPED_S_MAX
     until(lambda: fleet.kinds(late) == ["REJECTED"], "the late one is answered")

@@ -6,6 +6,7 @@ the stream begins, again after each break, and every so often. Leaves to others:
 """
 
 from collections.abc import Callable
+from itertools import islice
 
 from streams.exchange.errors import ExchangeError, Fatal
 from streams.exchange.port import AccountRef, Connected, Lost, OrderReport, Payment, StopReport, Trade, UserEvent
@@ -59,9 +60,12 @@ class Accounts:
 
     async def serve(self, is_mine: Callable[[str], bool]) -> None:
         """Begin with each account as soon as it is known."""
+        accounts, looked_at = self._means.brakes.accounts, 0
         while True:
-            for account, ref in tuple(self._means.brakes.accounts.items()):
-                if account not in self._served and is_mine(account):
+            new = list(islice(accounts.items(), looked_at, None))  # nobody is ever taken out of them
+            looked_at += len(new)
+            for account, ref in new:
+                if is_mine(account):
                     self._served[account] = ref
                     self._tasks.spawn(self._serve(ref))
             await self._means.sleep(LOOK_S)

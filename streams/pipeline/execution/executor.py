@@ -18,7 +18,7 @@ from streams.pipeline.execution.cancelling import Cancelling
 from streams.pipeline.execution.ending import Ending
 from streams.pipeline.execution.gate import Gate, Standing
 from streams.pipeline.execution.ledger import Attempt, Entry, client_id
-from streams.pipeline.execution.ledger_keys import place_of
+from streams.pipeline.execution.ledger_keys import Lane, place_of
 from streams.pipeline.execution.means import Means
 from streams.pipeline.execution.protecting import Protecting
 from streams.pipeline.execution.reconciling import Reconciling
@@ -31,9 +31,6 @@ from streams.pipeline.execution.watch import Watch
 from streams.pipeline.steps import Step
 
 LOGGER = logging.getLogger(__name__)
-
-Lane = tuple[str, str]
-"""An account and a symbol."""
 
 
 class Executor:

@@ -14,7 +14,7 @@ from streams.desk.outputs import Cancel, Order
 from streams.desk.values import ZERO
 from streams.pipeline.execution.ledger_adjustments import SAID, Adjustments
 from streams.pipeline.execution.ledger_keys import CANCEL, NEW, Keys, Place, Step, place_of, read_place
-from streams.pipeline.execution.ledger_records import Cursor, StepRecord
+from streams.pipeline.execution.ledger_records import Cursor, StepRecord, later
 from streams.pipeline.execution.ledger_stops import Stops
 
 CHANGELOG: Final = "qts-execution-ledger-changelog"
@@ -251,8 +251,7 @@ class Ledger:
         attempt.exchange_id = attempt.exchange_id or record.exchange_id
         attempt.filled = max(attempt.filled, record.filled)
         if step == "SENDING":
-            if attempt.sent is None or record.ts + record.window_ms > attempt.sent.ts + attempt.sent.window_ms:
-                attempt.sent = record
+            attempt.sent = later(attempt.sent, record)
         elif step == "UNKNOWN":
             attempt.unknown = True
         elif step == "DONE" and own_ms >= attempt.decided_ms:

@@ -22,6 +22,8 @@ from streams.desk.turn import order_id
 ORDER_ID_CHARACTERS_MAX: Final = 32
 """With 4 more for the attempt that is what exchanges take."""
 Step = Literal["WANTED", "SENDING", "UNKNOWN", "WORKING", "PARTIAL", "DONE", "OVER"]
+Lane = tuple[str, str]
+"""An account and a symbol."""
 NEW: Final = "new"
 CANCEL: Final = "cancel"
 EVERY: Final = "*"

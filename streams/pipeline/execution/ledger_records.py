@@ -22,6 +22,11 @@ class StepRecord(NamedTuple):
     reason: str = ""
 
 
+def later(known: StepRecord | None, sending: StepRecord) -> StepRecord:
+    """Give the one of two sendings whose window ends later: only after that is anybody sure."""
+    return sending if known is None or sending.ts + sending.window_ms > known.ts + known.window_ms else known
+
+
 class Cursor(NamedTuple):
     """How far the trades of a symbol were said."""
 

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from streams.desk.messages import OrderSide
-from streams.pipeline.execution.ledger_keys import Place, place_in
-from streams.pipeline.execution.ledger_records import StepRecord
-
-Lane = tuple[str, str]
-"""An account and a symbol."""
+from streams.pipeline.execution.ledger_keys import Lane, Place, place_in
+from streams.pipeline.execution.ledger_records import StepRecord, later
 
 
 @dataclass(slots=True)
@@ -92,8 +89,7 @@ class Stops:
         if step == "WANTED":
             stop.wanted = stop.wanted or record
         elif step == "SENDING":
-            if stop.sent is None or record.ts + record.window_ms > stop.sent.ts + stop.sent.window_ms:
-                stop.sent = record
+            stop.sent = later(stop.sent, record)
         elif step == "DONE":
             stop.done = stop.done or record
 

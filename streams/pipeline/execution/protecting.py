@@ -21,9 +21,9 @@ from streams.exchange.port import Position, StopReport
 from streams.pipeline.execution.asking import answer
 from streams.pipeline.execution.gate import Gate
 from streams.pipeline.execution.ledger import Entry
-from streams.pipeline.execution.ledger_keys import Place
+from streams.pipeline.execution.ledger_keys import Lane, Place
 from streams.pipeline.execution.ledger_records import StepRecord
-from streams.pipeline.execution.ledger_stops import Lane, Stop, stop_id
+from streams.pipeline.execution.ledger_stops import Stop, stop_id
 from streams.pipeline.execution.means import Means
 from streams.pipeline.execution.stop_keeping import NEVER, StopKeeping
 from streams.pipeline.execution.tasks import Tasks

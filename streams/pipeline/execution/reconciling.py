@@ -57,8 +57,9 @@ class Reconciling:
         """What is in the wallets, by account and currency, as of the last sweep."""
 
     def due(self, account: str, after_s: float = 0.0) -> None:
-        """Have an account compared soon."""
-        self._due_in(account, after_s)
+        """Have an account compared soon, unless that was done a moment ago."""
+        at_s = max(self._means.clock() + after_s, self._began_s.get(account, float("-inf")) + AGAIN_S)
+        self._due_s[account] = min(at_s, self._due_s.get(account, at_s))
 
     def is_due(self, account: str) -> bool:
         """Tell whether an account is to be compared."""
@@ -113,7 +114,7 @@ class Reconciling:
         tallies = {symbol: await self._counting.count(account, symbol) for symbol in sorted(symbols)}
         if await self._differences.compare(account, positions, tallies, open_orders):
             self.unexplained.add(account)
-            self._due_in(account, AGREE_S)
+            self.due(account, AGREE_S)
         else:
             self.unexplained.discard(account)
         await self._payments.sweep(account)
@@ -144,7 +145,7 @@ class Reconciling:
                     await self._lay(account, report)
         self._ghosts[account] = ghosts
         if ghosts:
-            self._due_in(account, AGREE_S)
+            self.due(account, AGREE_S)
 
     async def _lay(self, account: str, report: OrderReport) -> None:
         self._means.alert(f"account {account}: order {report.client_id} is open at the exchange and over here; it is taken back")
@@ -152,10 +153,6 @@ class Reconciling:
             await self._means.exchange.cancel(account, report.symbol, report.client_id)
         except NotThere:  # it has ended meanwhile; its trades are said by the count
             return
-
-    def _due_in(self, account: str, seconds: float) -> None:
-        at_s = max(self._means.clock() + seconds, self._began_s.get(account, float("-inf")) + AGAIN_S)
-        self._due_s[account] = min(at_s, self._due_s.get(account, at_s))
 
     def _period_s(self) -> float:
         """Give how long until an account's turn comes again: they do not all come at once."""

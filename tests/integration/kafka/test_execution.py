@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from streams.cli.crash_fleet import Member
-from streams.desk.messages import Control, Trip
-from streams.desk.outputs import Cancel, Order
-from tests.exchange_fleet import Fleet, simulated
+from streams.desk.outputs import Order
+from tests.exchange_fleet import Fleet, simulated, trip_behind
 from tests.fleet_kit import Deployed, figures, until
 
 BACKLOG = 100_000
@@ -46,18 +44,8 @@ def over(fleet: Fleet, order: Order) -> bool:
 def test_a_stop_takes_orders_back_within_a_second_with_100_000_records_before_it(fleet: Fleet) -> None:
     worker = fleet.worker()
     fleet.ready(worker)
-    order = fleet.order("BUY", "0.010", limit="59000", control=-1)
-    until(lambda: fleet.kinds(order) == ["ACKNOWLEDGED"], "it rests at the exchange")
-    junk = fleet.codec.encode(Cancel("q1-0000000000-1-0", fleet.account, 1, 0, "BTCUSDT", "TEST", 0))
-    os.kill(worker.pid, signal.SIGSTOP)
-    fleet.append("orders", fleet.partition, fleet.account.encode(), *[junk] * BACKLOG)
-    late = fleet.order("BUY", "0.010", limit="58000", control=-1)
-    os.kill(worker.pid, signal.SIGCONT)
 
-    began_s = time.monotonic()
-    fleet.say(Control("trip-1", fleet.account, "test", "enough", time.time_ns() // 1_000_000, Trip()))
-    until(lambda: fleet.at_exchange()[0]["status"] == "CANCELED", "it is cancelled")
-    took_s = time.monotonic() - began_s
+    took_s, late = trip_behind(fleet, BACKLOG, away=worker)
 
     assert took_s < STOPPED_S_MAX
     until(lambda: fleet.kinds(late) == ["REJECTED"], "the late one is answered")
