@@ -1,8 +1,10 @@
-"""A worker that says every few milliseconds what its lease looks like: a program of its own, so that tests can stop it and start more of it.
+"""A worker that says every few milliseconds, and whenever it ends, what its lease looks like: a program of its own, so that tests can stop it and
+start more of it.
 
 `python -m tests.lease_child SERVERS NAME FOLDER TOPIC PARTITIONS real|embedded`: prints lines of `clock left_s assigned_s`, by CLOCK_BOOTTIME.
 """
 
+import os
 import sys
 import threading
 from typing import Any
@@ -23,23 +25,36 @@ def main(servers: str, name: str, folder: str, topic: str, partitions: str, wher
         KafkaSettings(servers), int(partitions), name, free_ports(1)[0], folder, embedded=where == "embedded"
     )  # fmt: skip
     app = new_app("qts-lease", 1, deployment, None)
-    lease = app.lease = Lease(app.conf.broker_session_timeout, boottime_s)
+    lease = app.lease = Said(app.conf.broker_session_timeout, boottime_s)
 
     @app.agent(app.topic(topic, schema=BatchSchema(), partitions=int(partitions)), concurrency=1)
     async def reading(stream: Any) -> None:
         async for _ in stream.events():
             pass
 
-    threading.Thread(target=say, args=(lease,), daemon=True).start()
+    threading.Thread(target=say_for_ever, args=(lease,), daemon=True).start()
     return run(app)
 
 
+class Said(Lease):
+    """A lease that says so when it ends: a rebalance may be over between two moments at which it is looked at."""
+
+    def ends(self) -> None:
+        """Hold nothing, and say so."""
+        super().ends()
+        say(self)
+
+
 def say(lease: Lease) -> None:
+    """Say what it looks like, in one piece: two threads do."""
+    os.write(sys.stdout.fileno(), f"{boottime_s()} {lease.left_s()} {lease.assigned_s}\n".encode())
+
+
+def say_for_ever(lease: Lease) -> None:
     """Say it again and again."""
     pause = threading.Event()
     while not pause.wait(SAY_S):
-        sys.stdout.write(f"{boottime_s()} {lease.left_s()} {lease.assigned_s}\n")
-        sys.stdout.flush()
+        say(lease)
 
 
 if __name__ == "__main__":

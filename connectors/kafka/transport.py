@@ -1,8 +1,8 @@
 """The batched Faust transport: one message for all records a fetch brought of a partition.
 
 Decides: what a stream sees (a message whose value is the list of records, whose offset is the last one's), where partitions are read from after
-an assignment, and which offset is committed: the last one acknowledged, since batches are acknowledged in order. Changelogs of tables come
-record by record, as Faust's recovery wants them. Leaves to others: where a partition goes on (the app's `positions`), and the rest to Faust.
+an assignment, and which offset is committed: the last one acknowledged, since batches are acknowledged in order. Faust's recovery gets changelogs
+of tables the same way. Leaves to others: where a partition goes on (the app's `positions`), what a table makes of a batch, and the rest to Faust.
 """
 
 import asyncio
@@ -95,12 +95,7 @@ class BatchedConsumer(driver.Consumer):
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            if self._is_changelog_tp(tp):
-                for record in fetched:
-                    if not self._flows():
-                        return  # what is left is read again: a record further on would be taken for all before it
-                    yield tp, self._to_message(tp, record)
-            elif generation == self.app.consumer_generation_id:
+            if self._is_changelog_tp(tp) or generation == self.app.consumer_generation_id:
                 yield tp, self._batch(tp, fetched, generation)
 
     async def _sound(self, records: Mapping[TP, list[Any]], generation: int, seeks: int) -> Mapping[TP, list[Any]]:

@@ -178,24 +178,24 @@ def test_a_drain_that_is_cancelled_ends_quietly_where_the_worker_leaves(leaving:
     asyncio.run(run())
 
 
-def test_changelog_records_left_of_a_fetch_are_not_given_once_flow_is_stopped() -> None:
+def test_nothing_that_was_fetched_is_given_once_flow_is_stopped() -> None:
     async def run() -> None:
         consumer = BatchedConsumer.__new__(BatchedConsumer)
-        records = [SimpleNamespace(offset=offset) for offset in range(5)]
+        records = [SimpleNamespace(offset=offset, timestamp=0, timestamp_type=0) for offset in range(5)]
 
         async def fetched(_: float) -> tuple[Any, Any]:
-            return {HELD_UP: records}, None
+            return {HELD_UP: records, TP("changelog", 1): records, TP("changelog", 2): records}, None
 
         monitor = SimpleNamespace(track_tp_end_offset=lambda *_: None)
         vars(consumer).update(
             app=SimpleNamespace(consumer_generation_id=1, monitor=monitor), _seeking=0, _seeks=0, _dropped=False, flow_active=True,
-            _wait_next_records=fetched, _is_changelog_tp=lambda _: True, highwater=lambda _: 5, _to_message=lambda _, record: record,
+            _wait_next_records=fetched, _is_changelog_tp=lambda _: True, highwater=lambda _: 5,
             _stopped=asyncio.Event(), _crashed=asyncio.Event(),
         )  # fmt: skip
         given = []
         async for _, message in consumer.getmany(1.0):
-            given.append(message.offset)
+            given.append((message.offset, message.value))
             vars(consumer)["flow_active"] = len(given) < 2
-        assert given == [0, 1]
+        assert given == [(4, records), (4, records)], "a changelog comes by fetches too"
 
     asyncio.run(run())
