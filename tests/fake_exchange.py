@@ -36,7 +36,7 @@ from streams.exchange.port import (
     UserEvent,
 )  # fmt: skip
 from tests.fake_exchange_answers import Books
-from tests.fake_exchange_faults import DOING, DONE, Call, Faults
+from tests.fake_exchange_faults import AT_ONCE, DOING, DONE, Call, Faults
 from tests.fake_exchange_inside import Arrived, Inside, What
 from tests.fake_exchange_stream import Broken
 from tests.virtual_loop import Clock, Kill
@@ -80,7 +80,7 @@ class FakeExchange:
         self._paused_until_ms = 0
         self._home: asyncio.AbstractEventLoop | None = None
         self._checked: set[str] = set()
-        self._read: set[str] = set()
+        self._reading: dict[str, asyncio.Lock] = {}
 
     @property
     def faults(self) -> Faults:
@@ -152,7 +152,7 @@ class FakeExchange:
         await self._call(What("check", ref.account), lambda _: self._answers.check(ref, symbols))
 
     async def room(self, account: str, *, urgent: bool) -> None:
-        """Wait until one order may be sent."""
+        """Wait until one order, or one stop, may be sent."""
         await self.kill.at("room")
         await self._unpaused()
         await self._inside.until(self._clock.wall_ms() + self.latency.get("room", Latency()).there_ms)
@@ -204,7 +204,7 @@ class FakeExchange:
         return await self._call(What("payments", account), lambda _: self._answers.payments(account, since_ms))
 
     async def place_stop(self, stop: StopPlacing) -> StopReport:
-        """Place a stop."""
+        """Place a stop, at once."""
         what = What("place_stop", stop.account, stop.client_id, stop, stop.sent_ms, stop.window_ms)
         return await self._call(what, lambda now_ms: self._answers.place_stop(stop, now_ms))
 
@@ -222,14 +222,10 @@ class FakeExchange:
         return await self._call(What("open_stops", account), lambda _: self._answers.open_stops(account))
 
     async def events(self, account: str) -> AsyncIterator[UserEvent]:
-        """Give what happens to an account, for ever, to one reader."""
+        """Give what happens to an account, for ever, to one reader after the other."""
         self._need(account)
-        if account in self._read:
-            raise RuntimeError(f"somebody reads the events of {account} already")
-        read = self._read
-        read.add(account)
         inside = self._inside
-        try:
+        async with self._reading.setdefault(account, asyncio.Lock()):
             while True:
                 await self.kill.at("events: connecting")
                 await inside.until(self._clock.wall_ms() + self.latency.get("events", Latency()).there_ms)
@@ -245,15 +241,13 @@ class FakeExchange:
                 finally:
                     inside.streams.remove(stream)
                 await inside.until(self._clock.wall_ms() + self.reconnect_ms)
-        finally:
-            read.discard(account)
 
     async def _call(self, what: What, act: Callable[[int], T]) -> T:
         """Send, wait, and give the answer or what comes instead of it."""
         call, doing = what.call, what.call in DOING
         await self.kill.at(f"{call}: asked")
         self._need(what.account)
-        if call != "place":
+        if call not in AT_ONCE:
             await self._unpaused()
         elif self._paused_ms() > 0:
             raise Paused("-1003 too much", self._paused_ms() / 1_000)
@@ -286,7 +280,7 @@ class FakeExchange:
         """Give the accounts that were checked by who runs now."""
         loop = asyncio.get_running_loop()
         if self._home is not loop:
-            self._home, self._checked, self._read = loop, set(), set()
+            self._home, self._checked, self._reading = loop, set(), {}
         return self._checked
 
     def _need(self, account: str) -> None:

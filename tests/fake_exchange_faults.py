@@ -19,7 +19,9 @@ Call = Literal[
 ]  # fmt: skip
 How = Literal["pass", "before", "after", "late", "ambiguous", "retryable", "paused", "rejected", "clock_off", "fatal"]
 
-DOING: Final[frozenset[Call]] = frozenset({"place", "cancel", "place_stop", "cancel_stop"})
+AT_ONCE: Final[frozenset[Call]] = frozenset({"place", "place_stop"})
+"""They wait for nothing: `room` does that."""
+DOING: Final[frozenset[Call]] = AT_ONCE | {"cancel", "cancel_stop"}
 """The calls that change something. A failure on the way leaves them Ambiguous; any other call may just be made again."""
 ASKING: Final[frozenset[Call]] = frozenset(get_args(Call)) - DOING - {"room", "events"}
 """The calls that can fail otherwise."""

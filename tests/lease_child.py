@@ -1,5 +1,4 @@
-"""A worker that says every few milliseconds, and whenever it ends, what its lease looks like: a program of its own, so that tests can stop it and
-start more of it.
+"""A worker that says what its lease looks like, every few milliseconds and whenever it ends: a program of its own, so that tests can stop it.
 
 `python -m tests.lease_child SERVERS NAME FOLDER TOPIC PARTITIONS real|embedded`: prints lines of `clock left_s assigned_s`, by CLOCK_BOOTTIME.
 """

@@ -23,7 +23,7 @@ from connectors.exchange.secrets import Keys, Secret
 from connectors.kafka.system_clock import SystemClock
 from streams.exchange.port import AccountRef
 
-KEY, SECRET = "a-key-nobody-may-see", "a-secret-nobody-may-see"
+KEY, OTHER_KEY, SECRET = "a-key-nobody-may-see", "another-key-nobody-may-see", "a-secret-nobody-may-see"
 REF = AccountRef("main", "creds", Decimal(5))
 
 
@@ -181,9 +181,9 @@ class Allowance:
         self.rules.append(rules)
 
 
-def some_keys(_ref: AccountRef) -> Keys:
+def some_keys(ref: AccountRef) -> Keys:
     """Give keys that can be looked for."""
-    return Keys(Secret(KEY), Secret(SECRET))
+    return Keys(Secret(OTHER_KEY if ref.credentials == "OTHER" else KEY), Secret(SECRET))
 
 
 def exchange_at(allowance: Allowance, *urls: str, times: Times = USUAL) -> CcxtExchange:

@@ -16,6 +16,8 @@ from connectors.exchange.rate_limits import DEFAULT, Rules, orders_header, weigh
 
 BURST: Final = 50
 """In weight: one question for all open orders (40) and some more need not wait. A quarter of the limit, where that is less."""
+MORE_FOR_ORDERS: Final = 0.25
+"""Of the burst: some ten orders at once, whatever was asked before."""
 ORDINARY: Final = Fraction(97, 100)
 """Of weight. The rest is left for what is urgent in the last second of a minute, and for what arrives later than anybody expects."""
 ORDINARY_ORDERS: Final = Fraction(90, 100)
@@ -110,9 +112,10 @@ class Ledger:
         """Tell how long until there may be more."""
         return self._weight.again_ms(self._window(moment))
 
-    def wait_for_pace(self, moment: Moment, weight: int) -> int:
-        """Tell how long until that much weight is due; 0: it is."""
-        return self._pace.wait_ms(moment.tick_ms, weight, self._left(self._window(moment)))
+    def wait_for_pace(self, moment: Moment, weight: int, *, is_order: bool) -> int:
+        """Tell how long until that much weight is due; 0: it is. An order is not held up by a question that has just used the burst."""
+        more = self._left(self._window(moment)) + (self._pace.burst * MORE_FOR_ORDERS if is_order else 0.0)
+        return self._pace.wait_ms(moment.tick_ms, weight, more)
 
     def until_end(self, moment: Moment) -> int:
         """Tell how long until the end of the minute, in which ordinary work should be through; 0: this is it."""

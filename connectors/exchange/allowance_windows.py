@@ -144,9 +144,9 @@ class Pace:
         """Save some more, or spend some."""
         self._saved, self._at_ms = self.saved(tick_ms) + amount, tick_ms
 
-    def wait_ms(self, tick_ms: int, amount: int, borrowed: int) -> int:
+    def wait_ms(self, tick_ms: int, amount: int, more: float) -> int:
         """Tell how long until one may go so far. What is larger than the burst goes when the burst is there, and is made up for afterwards."""
-        short = min(amount, self.burst) - borrowed - self.saved(tick_ms)
+        short = min(amount, self.burst) - more - self.saved(tick_ms)
         if short <= 0:
             return 0
         return math.ceil(short / self._per_ms) if self._per_ms else STILL_MS

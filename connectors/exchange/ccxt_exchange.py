@@ -26,13 +26,14 @@ from connectors.exchange.ccxt_answers import one, whole
 from connectors.exchange.ccxt_client import Allows, Client, trusted
 from connectors.exchange.ccxt_line import Line
 from connectors.exchange.clock import Clocks, ExchangeClock, Sleep
-from connectors.exchange.failover import Route
+from connectors.exchange.failover import Route, is_there
 from connectors.exchange.feed import Patience
+from connectors.exchange.lines import Lines
 from connectors.exchange.modes import Venue
 from connectors.exchange.rate_limits import Rules, rules_of
 from connectors.exchange.secrets import Keys
 from connectors.exchange.user_stream import KEEP_S, UserStream
-from streams.exchange.errors import ExchangeError, Fatal
+from streams.exchange.errors import ExchangeError
 from streams.exchange.port import (
     AccountRef,
     OrderReport,
@@ -79,15 +80,19 @@ class CcxtExchange:
         sleep: Sleep,
         chance: random.Random,
         times: Times = USUAL,
+        broken: Callable[[BaseException], None] | None = None,
     ) -> None:
-        """Be ready to be started."""
-        self._venue, self._keys_of, self._allowance, self._times = venue, keys_of, allowance, times
-        self._sleep, self._chance = sleep, chance
+        """Be ready to be started. What is done again and again beside the questions tells `broken` where it ends, or the log."""
+        self._venue, self._allowance, self._times = venue, allowance, times
+        self._sleep = sleep
+        self._broken = broken or partial(LOGGER.error, "clocks are not compared any more: %s")
         self._clocks, self._clock = clocks, ExchangeClock(clocks)
         self._route = Route(venue.places)
         self._breaker = Breaker(partial(LOGGER.error, "the exchange fails, no more risk goes there: %s"))
-        self._lines: dict[str, Line] = {}
-        self._streams: dict[str, UserStream] = {}
+        self._lines = Lines(
+            lambda ref: self._new_line(ref.account, keys_of(ref)),
+            lambda line: UserStream(line, times.patience, chance, sleep, times.keep_s),
+        )
         self._looked_at: set[str] = set()  # accounts that may trade
         self._learning = asyncio.Lock()
         self._rules: Rules | None = None
@@ -102,15 +107,18 @@ class CcxtExchange:
         self._own = self._new_line("", None)
         self._tasks = [asyncio.create_task(self._keep_time())]
         if len(self._route.places) > 1:
-            self._tasks.append(asyncio.create_task(self._probe_first()))
+            self._tasks.append(asyncio.create_task(self._probe_first(self._session)))
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for task in self._tasks:
             task.cancel()
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
-        lines = [line for line in (self._own, *self._lines.values()) if line is not None]
-        await asyncio.gather(*(line.client.close() for line in lines))
+        await self._lines.close()
+        if self._own is not None:
+            await self._own.client.close()
         if self._session is not None:
             await self._session.close()
         for broken in ended:
@@ -162,14 +170,12 @@ class CcxtExchange:
 
     async def check(self, ref: AccountRef, symbols: Sequence[str]) -> None:
         """Make an account known and look whether it may trade."""
-        if ref.account not in self._lines:
-            line = self._new_line(ref.account, self._keys_of(ref))
-            self._lines[ref.account] = line
-            self._streams[ref.account] = UserStream(line, self._times.patience, self._chance, self._sleep, self._times.keep_s)
+        if await self._lines.meet(ref):
+            self._looked_at.discard(ref.account)
         if self._clock.error_ms() is None:
             await self.compare_clocks()
         await self.learn_limits()
-        line = self._lines[ref.account]
+        line = self._lines.line(ref.account)
         if ref.account not in self._looked_at:
             permissions = bool(self._route.places[self._route.current].permissions_url)
             await checks.check(line, ref, permissions=permissions)
@@ -177,85 +183,76 @@ class CcxtExchange:
         await checks.set_up(line, ref, symbols)
 
     async def room(self, account: str, *, urgent: bool) -> None:
-        """Wait until one order may be sent."""
+        """Wait until one order, or one stop, may be sent."""
         await self._allowance.take(endpoints.PLACE.weight, orders=1, account=account, urgent=urgent)
 
     async def place(self, order: Placing) -> OrderReport:
         """Send an order, at once."""
-        with self._streams_of(order.account).expecting():
-            return await ccxt_orders.place(self._line(order.account), order)
+        with self._lines.stream(order.account).expecting():
+            return await ccxt_orders.place(self._lines.line(order.account), order)
 
     async def cancel(self, account: str, symbol: str, client_id: str) -> OrderReport:
         """Cancel an order."""
-        with self._streams_of(account).expecting():
-            return await ccxt_orders.cancel(self._line(account), symbol, client_id)
+        with self._lines.stream(account).expecting():
+            return await ccxt_orders.cancel(self._lines.line(account), symbol, client_id)
 
     async def find(self, account: str, symbol: str, client_id: str) -> OrderReport:
         """Look an order up by the newest bearer of its name."""
-        return await ccxt_orders.find(self._line(account), symbol, client_id)
+        return await ccxt_orders.find(self._lines.line(account), symbol, client_id)
 
     async def open_orders(self, account: str, symbol: str | None = None) -> Sequence[OrderReport]:
         """Give all open orders."""
-        return await ccxt_orders.open_orders(self._line(account), symbol)
+        return await ccxt_orders.open_orders(self._lines.line(account), symbol)
 
     async def orders(self, account: str, symbol: str, since_ms: int) -> Sequence[OrderReport]:
         """Give orders of a symbol whatever their state."""
-        return await ccxt_orders.orders(self._line(account), symbol, since_ms)
+        return await ccxt_orders.orders(self._lines.line(account), symbol, since_ms)
 
     async def trades(
         self, account: str, symbol: str, *, since_ms: int = 0, after_id: str = "", exchange_id: str = ""
     ) -> Sequence[Trade]:
         """Give trades in their order."""
-        return await ccxt_orders.trades(self._line(account), symbol, since_ms, after_id, exchange_id)
+        return await ccxt_orders.trades(self._lines.line(account), symbol, since_ms, after_id, exchange_id)
 
     async def positions(self, account: str) -> Sequence[Position]:
         """Give what is held."""
-        return await ccxt_account.positions(self._line(account))
+        return await ccxt_account.positions(self._lines.line(account))
 
     async def balances(self, account: str) -> dict[str, Decimal]:
         """Give what is in the wallet."""
-        return await ccxt_account.balances(self._line(account))
+        return await ccxt_account.balances(self._lines.line(account))
 
     async def payments(self, account: str, since_ms: int) -> Sequence[Payment]:
         """Give money that moved without a trade."""
-        return await ccxt_account.payments(self._line(account), since_ms)
+        return await ccxt_account.payments(self._lines.line(account), since_ms)
 
     async def place_stop(self, stop: StopPlacing) -> StopReport:
-        """Place a stop."""
-        with self._streams_of(stop.account).expecting():
-            return await ccxt_stops.place(self._line(stop.account), stop)
+        """Place a stop, at once."""
+        with self._lines.stream(stop.account).expecting():
+            return await ccxt_stops.place(self._lines.line(stop.account), stop)
 
     async def cancel_stop(self, account: str, symbol: str, client_id: str) -> StopReport:  # noqa: ARG002 - stops are found without
         """Cancel a stop."""
-        with self._streams_of(account).expecting():
-            return await ccxt_stops.cancel(self._line(account), client_id)
+        with self._lines.stream(account).expecting():
+            return await ccxt_stops.cancel(self._lines.line(account), client_id)
 
     async def find_stop(self, account: str, symbol: str, client_id: str) -> StopReport:  # noqa: ARG002 - the same
         """Look a stop up."""
-        return await ccxt_stops.find(self._line(account), client_id)
+        return await ccxt_stops.find(self._lines.line(account), client_id)
 
     async def open_stops(self, account: str) -> Sequence[StopReport]:
         """Give all open stops."""
-        return await ccxt_stops.open_stops(self._line(account))
+        return await ccxt_stops.open_stops(self._lines.line(account))
 
     def events(self, account: str) -> AsyncIterator[UserEvent]:
         """Give what happens to an account, for ever."""
-        return self._streams_of(account).events()
+        return self._lines.stream(account).events()
 
     def _new_line(self, account: str, keys: Keys | None) -> Line:
         if self._session is None:
             raise RuntimeError("the exchange is not started")
         client = Client(keys, self._route.api, self._session, self._times.answer_ms)
         return Line(account, client, self._allowance, self._clock, self._route, self._breaker)
-
-    def _line(self, account: str) -> Line:
-        if account not in self._lines:
-            raise Fatal(f"account {account} was never checked")
-        return self._lines[account]
-
-    def _streams_of(self, account: str) -> UserStream:
-        self._line(account)
-        return self._streams[account]
 
     def _shared(self) -> Line:
         if self._own is None:
@@ -275,24 +272,18 @@ class CcxtExchange:
                 continue
             self._compare_due_s = loop_time() + times.compare_s
 
-    async def _probe_first(self) -> None:
+    async def _probe_first(self, session: aiohttp.ClientSession) -> None:
         """Look whether the first way in answers again while another is in use."""
         while True:
             await self._sleep(self._times.probe_s)
             if self._route.elsewhere:
                 await self._allowance.take(endpoints.PING.weight)
-                self._route.probed(await self._pinged())
+                self._route.probed(await is_there(session, self._route.places[0], self._times.answer_ms / 1000))
 
-    async def _pinged(self) -> bool:
-        """Ask the first way in whether it is there: past ccxt, whose addresses are those of the way in use."""
-        if self._session is None:
-            return False
-        limit = aiohttp.ClientTimeout(total=self._times.answer_ms / 1000)
-        try:
-            async with self._session.get(f"{self._route.places[0].rest_url}/fapi/v1/ping", timeout=limit) as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, OSError):
-            return False
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broken(error)
 
 
 def loop_time() -> float:

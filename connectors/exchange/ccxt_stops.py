@@ -14,8 +14,7 @@ from streams.exchange.port import StopPlacing, StopReport
 
 
 async def place(line: Line, stop: StopPlacing) -> StopReport:
-    """Place a stop, with the time that was written down for it."""
-    await line.allowance.take(endpoints.PLACE_STOP.weight, orders=1, account=line.account, urgent=True)
+    """Place a stop, at once, with the time that was written down for it."""
     what = {
         "algoType": "CONDITIONAL",
         "symbol": stop.symbol,

@@ -23,7 +23,7 @@ LIMITS: Final = Endpoint("fapiPublicGetExchangeInfo", 1, timed=False)
 """What the exchange lets one ask. It tells of all markets, too."""
 
 PLACE: Final = Endpoint("fapiPrivatePostOrder", 1)
-"""The exchange charges 0 or 1, by endpoint and by year, and counts orders apart: 1 never asks for too much."""
+"""The exchange charges 0 or 1, by endpoint and by year, and counts orders apart: 1 never asks for too much. A stop is an order here."""
 CANCEL: Final = Endpoint("fapiPrivateDeleteOrder", 1)
 FIND: Final = Endpoint("fapiPrivateGetOrder", 1)
 OPEN_ORDERS: Final = Endpoint("fapiPrivateGetOpenOrders", 40)
@@ -31,7 +31,7 @@ OPEN_ORDERS_OF_SYMBOL: Final = OPEN_ORDERS._replace(weight=1)
 ALL_ORDERS: Final = Endpoint("fapiPrivateGetAllOrders", 5)
 TRADES: Final = Endpoint("fapiPrivateGetUserTrades", 5)
 
-PLACE_STOP: Final = Endpoint("fapiPrivatePostAlgoOrder", 1)
+PLACE_STOP: Final = Endpoint("fapiPrivatePostAlgoOrder", PLACE.weight)
 CANCEL_STOP: Final = Endpoint("fapiPrivateDeleteAlgoOrder", 1)
 FIND_STOP: Final = Endpoint("fapiPrivateGetAlgoOrder", 1)
 OPEN_STOPS: Final = Endpoint("fapiPrivateGetOpenAlgoOrders", 40)

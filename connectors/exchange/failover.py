@@ -1,11 +1,13 @@
 """Which way in to the exchange is used: the first, or the second while the first does not answer.
 
-Decides: after how many questions in a row that reached nothing the other way is taken, and when it is gone back. Leaves to others: asking, probing
-(ccxt_exchange), and what was in doubt: it is asked for on whatever way is in use, and never sent again.
+Decides: after how many questions in a row that reached nothing the other way is taken, and when it is gone back. Leaves to others: asking, when to
+probe (ccxt_exchange), and what was in doubt: it is asked for on whatever way is in use, and never sent again.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
+
+import aiohttp
 
 from connectors.exchange.modes import Place
 
@@ -13,6 +15,15 @@ FAILURES_MAX: Final = 3
 """One question may be lost, and two may have been on the way together. Three in a row, and nothing came through in between."""
 GOOD_PROBES: Final = 3
 """As many answers in a row bring the first way back: a way that comes and goes is worse than one that is gone."""
+
+
+async def is_there(session: aiohttp.ClientSession, place: Place, within_s: float) -> bool:
+    """Ask whether a way in answers: past ccxt, whose addresses are those of the way in use."""
+    try:
+        async with session.get(f"{place.rest_url}/fapi/v1/ping", timeout=aiohttp.ClientTimeout(total=within_s)) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, OSError):
+        return False
 
 
 class Route:

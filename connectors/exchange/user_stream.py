@@ -37,7 +37,7 @@ class UserStream:
         """Begin unconnected."""
         self._line, self._patience, self._chance, self._sleep, self._keep_s = line, patience, chance, sleep, keep_s
         self._feed: Feed | None = None
-        self._running = False
+        self._reading = asyncio.Lock()
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
@@ -50,16 +50,10 @@ class UserStream:
                 yield
 
     async def events(self) -> AsyncIterator[UserEvent]:
-        """Give what happens, for ever, to one reader."""
-        if self._running:
-            raise RuntimeError(f"somebody reads the events of {self._line.account} already")
-        self._running = True
-        try:
-            async with aclosing(self._connections()) as events:
-                async for event in events:
-                    yield event
-        finally:
-            self._running = False
+        """Give what happens, for ever, to one reader: the next one waits until the connection of the one before is closed."""
+        async with self._reading, aclosing(self._connections()) as events:
+            async for event in events:
+                yield event
 
     async def _connections(self) -> AsyncGenerator[UserEvent, None]:
         """Connect, give events, and connect again."""

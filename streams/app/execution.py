@@ -90,8 +90,9 @@ class Execution:
         self.allowance = Counted(ExchangeClock(clock), asyncio.sleep, Shares(self._token), self._tell)
         self.known = Known(Brakes(boottime_s, self.partition_of), MarkBoard(), {}, self._hear)
         self.exchange = CcxtExchange(
-            self.where.venue, lambda ref: self.where.keys_of(ref, os.environ), self.allowance, clock, asyncio.sleep, _chance()
-        )
+            self.where.venue, lambda ref: self.where.keys_of(ref, os.environ), self.allowance, clock, asyncio.sleep, _chance(),
+            broken=parts.ending.because,
+        )  # fmt: skip
         self.allowance.follow(self.exchange.clock)
         self._feeds = Feeds(
             settings.kafka, parts.registry, partitions, self.known, boottime_s, parts.ending.because, f"qts-{settings.name}"

@@ -150,10 +150,13 @@ class Exchange(Protocol):
         """Tell whether the exchange has answered well enough lately for risk to be added."""
 
     async def check(self, ref: AccountRef, symbols: Sequence[str]) -> None:
-        """Make an account known, look once whether it may trade (permissions, position mode), set leverage and margin of symbols. `Fatal` if not."""
+        """Make an account known, look once whether it may trade (permissions, position mode), set leverage and margin of symbols. `Fatal` if not.
+
+        An account that was opened again with other keys goes by those from then on.
+        """
 
     async def room(self, account: str, *, urgent: bool) -> None:
-        """Wait until one order may be sent. Urgent (cancels, less risk) goes first and may use the reserve."""
+        """Wait until one order, or one stop, may be sent. Urgent (cancels, less risk) goes first and may use the reserve."""
 
     async def place(self, order: Placing) -> OrderReport:
         """Send an order, at once."""

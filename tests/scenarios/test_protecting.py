@@ -110,6 +110,21 @@ def test_a_newer_order_with_another_price_replaces_it() -> None:
     assert prices(world) == [Decimal(58_500)]
 
 
+def test_of_stops_that_were_replaced_while_a_position_grows_nothing_is_kept() -> None:
+    world = World(limits=OFTEN)
+    for price in ("58000", "58100", "58200"):
+        buy(world, price)
+    newest = buy(world, "58300")
+
+    async def story(world: World) -> None:
+        assert world.executor is not None
+        await until(lambda: prices(world) == [Decimal(58_300)] and quiet(world))
+        await until(lambda: {key.split(b"/")[4] for key in world.cluster.table(CHANGELOG, 0) if b"/stop/" in key} == {name})
+
+    name = f"{newest.order_id}-s1".encode()
+    world.live(story=story)
+
+
 def test_a_newer_order_with_the_same_price_leaves_it_alone() -> None:
     world = World()
     buy(world, "58000")

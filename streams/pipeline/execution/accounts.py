@@ -1,12 +1,14 @@
 """The accounts of a partition: each is checked, listened to, and compared with the exchange again and again.
 
-Decides: when an account may trade (checked, its symbol set up, reconciled), what becomes of each event of its stream, and when it is compared: when
-the stream begins, again after each break, and every so often. Leaves to others: what is compared (reconciling), what a report means for an order
+Decides: when an account may trade (checked, its symbol set up, reconciled), what halts it and until when (its keys are refused, until they are not,
+or until it is opened again with others), what becomes of each event of its stream, and when it is compared: when the stream begins, again after each
+break, and every so often. Leaves to others: what is compared (reconciling), what a report means for an order
 (settling).
 """
 
-from collections.abc import Callable
-from itertools import islice
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from streams.exchange.errors import ExchangeError, Fatal
 from streams.exchange.port import AccountRef, Connected, Lost, OrderReport, Payment, StopReport, Trade, UserEvent
@@ -43,8 +45,9 @@ class Accounts:
         self._reconciling, self._protecting = reconciling, protecting
         self._watch_of = watch_of
         self._served: dict[str, AccountRef] = {}
+        self._serving: dict[str, list[asyncio.Task[None]]] = {}
         self._heard: set[str] = set()
-        self._setting_up: set[tuple[str, str]] = set()
+        self._setting_up: dict[str, set[str]] = {}
         self._introduced: set[str] = set()
         self._deaf: set[str] = set()
         """Accounts that are halted because their stream is refused."""
@@ -59,22 +62,39 @@ class Accounts:
             await self._means.sleep(LOOK_S)
 
     async def serve(self, is_mine: Callable[[str], bool]) -> None:
-        """Begin with each account as soon as it is known."""
-        accounts, looked_at = self._means.brakes.accounts, 0
+        """Begin with each account as soon as it is known, once all of `control` was read: its last opening counts."""
+        brakes, seen = self._means.brakes, -1
         while True:
-            new = list(islice(accounts.items(), looked_at, None))  # nobody is ever taken out of them
-            looked_at += len(new)
-            for account, ref in new:
-                if is_mine(account):
-                    self._served[account] = ref
-                    self._tasks.spawn(self._serve(ref))
+            if brakes.was_read and brakes.openings != seen:
+                seen = brakes.openings
+                for ref in brakes.accounts.values():
+                    if is_mine(ref.account) and self._served.get(ref.account) != ref:
+                        self._begin(ref)
             await self._means.sleep(LOOK_S)
+
+    def _begin(self, ref: AccountRef) -> None:
+        """Serve an account from now on; one that was served already is checked anew, and whatever halted it is over."""
+        account = ref.account
+        for task in self._serving.pop(account, ()):
+            task.cancel()
+        self._served[account] = ref
+        for names in (self._standing.reconciled, self._introduced, self._heard, self._deaf):
+            names.discard(account)
+        self._standing.halted.pop(account, None)
+        self._spawn(account, self._serve(ref))
+        for symbol in self._setting_up.get(account, ()):
+            self._standing.ready.discard((account, symbol))
+            self._spawn(account, self._set_up(account, symbol))
+
+    def _spawn(self, account: str, what: Coroutine[Any, Any, None]) -> None:
+        """Begin something that ends when the account is served anew."""
+        self._serving.setdefault(account, []).append(self._tasks.spawn(what))
 
     def set_up(self, account: str, symbol: str) -> None:
         """Have a symbol set up for an account, once, as soon as that account is served."""
-        if (account, symbol) not in self._setting_up:
-            self._setting_up.add((account, symbol))
-            self._tasks.spawn(self._set_up(account, symbol))
+        if symbol not in self._setting_up.setdefault(account, set()):
+            self._setting_up[account].add(symbol)
+            self._spawn(account, self._set_up(account, symbol))
 
     async def _set_up(self, account: str, symbol: str) -> None:
         while account not in self._introduced or not self._reconciling.begun(account):
@@ -87,7 +107,7 @@ class Accounts:
         await self._checked(ref, ())
         await self._reconciling.begin(account)
         self._reconciling.due(account, STREAM_S)
-        self._tasks.spawn(self._compared(account))
+        self._spawn(account, self._compared(account))
         backoff = Backoff(self._means, f"stream of account {account}")
         while True:
             try:

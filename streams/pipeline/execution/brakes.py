@@ -2,8 +2,8 @@
 
 Decides: whether a stop stands above the positions an order names. Such an order was approved by a desk that did not know of the stop yet, and may
 add no risk any more, whatever came after the stop. Reset and Enable are therefore not looked at: an order made after them names a position above
-the stop. Also which accounts are known, and where their keys are. What the desk drops as a repeat, or refuses, counts for nothing here either.
-Leaves to others: whether an order adds risk, what is done about open ones, and reading the topic.
+the stop. Also which accounts are known, and where their keys are. What the desk drops as a repeat counts for nothing here either; a stop that it
+refuses counts all the same, an opening does not. Leaves to others: whether an order adds risk, what is done about open ones, and reading the topic.
 """
 
 import logging
@@ -40,11 +40,15 @@ class Brakes:
         """Know nothing. `clock` runs on while the machine is suspended; `partition_of` tells where a key belongs in the topic."""
         self._clock, self._partition_of = clock, partition_of
         self._read_up_to_s = float("-inf")
+        self.was_read = False
+        """All of it was, once: before, nobody knows by which keys an account goes."""
         self._stops: dict[str, StopAt] = {}
         self._known: dict[tuple[str, str], None] = {}
         self._open: set[str] = set()
         self.accounts: dict[str, AccountRef] = {}
-        """Everybody who was ever opened: a closed account still has orders to cancel and positions to close."""
+        """Everybody who was ever opened, as of the last time: a closed account still has orders to cancel and positions to close."""
+        self.openings = 0
+        """How often one was: whoever goes by the accounts looks at them again."""
         self._on_stop: list[Callable[[str], None]] = []
 
     @property
@@ -54,7 +58,7 @@ class Brakes:
 
     def read_up_to(self, asked_s: float) -> None:
         """Take it that everything has been taken that was on the topic then."""
-        self._read_up_to_s = asked_s
+        self._read_up_to_s, self.was_read = asked_s, True
 
     def on_stop(self, call: Callable[[str], None]) -> Callable[[], None]:
         """Have something called with the account, or `*`, at each stop; gives what ends that."""
@@ -82,6 +86,7 @@ class Brakes:
         elif isinstance(control.command, OpenAccount) and self._opens(control, recorded_ms):
             self._open.add(control.account)
             self.accounts[control.account] = AccountRef(control.account, control.command.credentials, control.command.leverage)
+            self.openings += 1
 
     def _take_stop(self, control: Control, stop: StopAt) -> None:
         account = control.account

@@ -10,7 +10,7 @@ costs the old one. A stop that is left over closes nothing and opens nothing: ta
 Leaves to others: what is done about one stop (stop_keeping), prices (desk), closing where no stop is taken any more (desk).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -126,8 +126,9 @@ class Protecting:
             self._told.discard(lane)
             self._give_up(lane, stops.open(lane))
             if not stops.open(lane):
-                await self._forget(lane)
+                await self._forget(stops.of(lane))
             return
+        await self._forget(stop for stop in stops.of(lane)[:-1] if stop.done is not None)
         side: OrderSide = "SELL" if quantity > ZERO else "BUY"
         self._give_up(lane, [stop for stop in stops.open(lane) if stop.side != side])
         known = [stop for stop in stops.of(lane) if stop.side == side]
@@ -261,12 +262,13 @@ class Protecting:
         if all(position.symbol != lane[1] for position in held) and self._filled_s.get(lane, float("-inf")) <= asked_s - FRESH_S:
             self._give_up(lane, means.ledger.stops.open(lane))
 
-    async def _forget(self, lane: Lane) -> None:
-        """Delete what is known of the stops of a position that is gone, unless an order of theirs may still be filled."""
+    async def _forget(self, ended: Iterable[Stop]) -> None:
+        """Delete what is known of stops that are over, unless their order may still be filled and have further ones: names are not given twice."""
         ledger = self._means.ledger
-        for stop in ledger.stops.of(lane):
+        for stop in ended:
             entry = ledger.of_id(stop.order_id)
             if entry is None or entry.over:
+                self._unwanted.discard(stop.client_id)
                 keys = sorted(ledger.stops.keys[stop.client_id], key=lambda key: not key.endswith(b"/WANTED"))
                 await self._means.outbox.note(*((key, None) for key in keys))
 

@@ -108,7 +108,8 @@ class Settling:
             self._means, f"trades of {name}", lambda: ask(order.account, order.symbol, exchange_id=report.exchange_id)
         )
         for trade in trades:
-            await self._trades.say(order.account, trade, name)
+            if not self._trades.pass_over(order.account, trade):
+                await self._trades.say(order.account, trade, name)
 
     async def _end(self, entry: Entry, attempt: Attempt, report: OrderReport) -> None:
         assert report.status != "OPEN"

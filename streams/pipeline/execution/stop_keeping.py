@@ -10,7 +10,7 @@ from typing import Final
 
 from streams.exchange.errors import ExchangeError, Fatal, NotThere, Rejected, Retryable
 from streams.exchange.port import StopPlacing, StopReport
-from streams.pipeline.execution.asking import LOOKS, Backoff, is_dead
+from streams.pipeline.execution.asking import LOOKS, Backoff, is_dead, leased
 from streams.pipeline.execution.gate import Gate
 from streams.pipeline.execution.ledger_keys import Step
 from streams.pipeline.execution.ledger_records import StepRecord
@@ -32,6 +32,11 @@ class StopKeeping:
         means, told = self._means, False
         backoff = Backoff(means, f"stop {stop.client_id}")
         while True:
+            try:
+                await means.exchange.room(stop.account, urgent=True)
+            except Retryable as error:
+                await backoff.wait(error)
+                continue
             await self._cleared()
             if not wanted(stop):
                 await self.end(stop, "CANCELLED", "NOT_SENT")
@@ -116,8 +121,10 @@ class StopKeeping:
         await self.note(stop, "DONE", StepRecord(ts, stop.price, exchange_id=stop.exchange_id, kind=kind, reason=reason))
 
     async def note(self, stop: Stop, step: Step, record: StepRecord) -> None:
-        """Write a step down."""
+        """Write a step down. An end only under the lease: whoever holds it next may have placed that stop again."""
         ledger = self._means.ledger
+        if step == "DONE":
+            await leased(self._means)
         key = ledger.keys.stop(stop.account, stop.symbol, stop.client_id, step, record.ts)
         await self._means.outbox.note((key, ledger.encode_step(record)))
 

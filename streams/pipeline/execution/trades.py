@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from streams.desk.values import ZERO
 from streams.exchange.port import Trade
+from streams.pipeline.execution.ledger_records import Cursor
 from streams.pipeline.execution.means import Means
 from streams.pipeline.execution.tasks import Tasks
 from streams.pipeline.execution.words import fill
@@ -21,7 +22,7 @@ SAID_MAX: Final = 20_000
 
 class _Said(NamedTuple):
     quantity: Decimal
-    saying: "asyncio.Task[None]"
+    saying: "asyncio.Future[None]"
 
 
 class Trades:
@@ -47,16 +48,33 @@ class Trades:
         for said in tuple(self._orders.get((account, exchange_id), {}).values()):
             await asyncio.shield(said.saying)
 
+    def pass_over(self, account: str, trade: Trade) -> bool:
+        """Count a trade as said that was counted before: what is behind the cursor was said then. Tells whether it was.
+
+        Said again after more than an hour, the desk could not tell whether it knows it.
+        """
+        cursor = self._means.ledger.cursors.get((account, trade.symbol))
+        if cursor is None or not is_counted(trade, cursor):
+            return False
+        if not self.knows(account, trade):
+            over = asyncio.get_running_loop().create_future()
+            over.set_result(None)
+            self._note(account, trade, over)
+        return True
+
     async def say(self, account: str, trade: Trade, client_id: str) -> None:
         """Say a trade of an order of that name, once; come back when it is durable."""
-        key = (account, trade.symbol, trade.trade_id)
-        said = self._said.get(key)
+        said = self._said.get((account, trade.symbol, trade.trade_id))
         if said is None:
-            order = (account, trade.exchange_id)
-            said = self._said[key] = _Said(trade.quantity, self._tasks.spawn(self._say(account, trade, client_id)))
-            self._orders.setdefault(order, {})[key] = said
-            self._make_room(order)
+            said = self._note(account, trade, self._tasks.spawn(self._say(account, trade, client_id)))
         await asyncio.shield(said.saying)
+
+    def _note(self, account: str, trade: Trade, saying: "asyncio.Future[None]") -> _Said:
+        order, key = (account, trade.exchange_id), (account, trade.symbol, trade.trade_id)
+        said = self._said[key] = _Said(trade.quantity, saying)
+        self._orders.setdefault(order, {})[key] = said
+        self._make_room(order)
+        return said
 
     def _make_room(self, order: tuple[str, str]) -> None:
         """Forget the oldest orders. One that is still followed is asked for again."""
@@ -68,3 +86,8 @@ class Trades:
     async def _say(self, account: str, trade: Trade, client_id: str) -> None:
         await self._means.outbox.say(fill(self._means.exchange.name, account, trade, client_id))
         self._means.watcher.at(Step.FILLS_SAID)
+
+
+def is_counted(trade: Trade, cursor: Cursor) -> bool:
+    """Tell whether a trade is behind the cursor: by its time, and by its id, which grows with each trade of a symbol."""
+    return trade.ts <= cursor.ts and (len(trade.trade_id), trade.trade_id) <= (len(cursor.trade_id), cursor.trade_id)

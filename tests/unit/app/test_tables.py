@@ -35,5 +35,7 @@ def test_what_was_deleted_and_written_again_is_there_and_what_was_never_there_ma
 
 def test_the_newest_by_its_own_word_wins_unless_it_is_deleted(app: faust.App) -> None:
     table = newest_table(app, "table", "table-changelog", 1, lambda row: (int(row), 0, 0))
-    table.apply_changelog_batch([fetch((b"0/a", b"7"), (b"0/a", b"5"), (b"0/b", b"1"), (b"0/b", b"2"), (b"0/c", b"9"), (b"0/c", None))])
+    table.apply_changelog_batch(
+        [fetch((b"0/a", b"7"), (b"0/a", b"5"), (b"0/b", b"1"), (b"0/b", b"2"), (b"0/c", b"9"), (b"0/c", None))]
+    )
     assert dict(PartitionOfTable(table, 0).items()) == {b"0/a": b"7", b"0/b": b"2"}

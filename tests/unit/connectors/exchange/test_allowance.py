@@ -224,6 +224,38 @@ def test_an_order_goes_before_questions_that_wait() -> None:
     on(Desk(), do)
 
 
+def test_an_account_that_has_begun_is_through_before_the_next_one_begins() -> None:
+    async def comparing(desk: Desk, account: str) -> None:
+        for _ in range(4):
+            await desk.ask(account, 40, account=account)
+
+    async def do(desk: Desk) -> None:
+        await asyncio.gather(*(comparing(desk, account) for account in ("one", "two", "three")))
+        assert desk.names == ["one"] * 4 + ["two"] * 4 + ["three"] * 4
+
+    on(Desk(), do)
+
+
+def test_an_account_that_asks_and_asks_keeps_nobody_waiting_for_longer_than_its_turn() -> None:
+    async def do(desk: Desk) -> None:
+        async def asking() -> None:
+            while True:
+                await desk.ask("greedy", 20, account="greedy")
+
+        greedy = asyncio.create_task(asking())
+        await desk.at(1.0)
+        for name in ("a", "b", "c"):
+            desk.ask(name, 20, account=name)
+        await desk.at(9.9)
+        assert set(desk.names) == {"greedy"}
+        await desk.at(15.0)
+        greedy.cancel()
+        first = next(number for number, name in enumerate(desk.names) if name != "greedy")
+        assert desk.names[first : first + 3] == ["a", "b", "c"]
+
+    on(Desk(), do)
+
+
 def test_at_the_end_of_a_minute_something_light_uses_what_is_too_little_for_who_is_first() -> None:
     async def do(desk: Desk) -> None:
         await desk.at(1.0)

@@ -139,6 +139,7 @@ def test_room_for_an_order_is_taken_of_weight_and_orders() -> None:
 def test_a_stop_closes_the_position_at_the_mark_price() -> None:
     async def do(exchange: CcxtExchange, server: ScriptedExchange, allowance: Allowance) -> None:
         server.answer("POST /fapi/v1/algoOrder", Says({**STOP, "algoStatus": "NEW"}))
+        await exchange.room("main", urgent=True)
         asked_for = stop(exchange)
         await exchange.place_stop(asked_for)
 
@@ -186,7 +187,7 @@ def test_each_question_takes_its_weight_before_and_is_signed_within_a_window(nam
         assert abs(int(asked.what["timestamp"]) - exchange.now_ms()) < 5_000
         assert int(asked.what["recvWindow"]) <= WINDOW_MS
         assert asked.headers["X-MBX-APIKEY"] == KEY
-        weights = {"place": [], "open_orders": [40], "open_stops": [40], "income": [30], "payments": [30]}
+        weights = {"place": [], "place_stop": [], "open_orders": [40], "open_stops": [40], "income": [30], "payments": [30]}
         heavy = {"orders", "trades", "positions", "balances"}
         assert [taken[0] for taken in allowance.taken] == weights.get(name, [5 if name in heavy else 1])
         assert all(taken[3] is (name in CHANGES) for taken in allowance.taken)

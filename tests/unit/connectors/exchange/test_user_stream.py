@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from connectors.exchange.ccxt_exchange import USUAL, CcxtExchange, Times
 from connectors.exchange.feed import MESSAGES_MAX, Broken, Feed, Patience
 from streams.exchange.errors import Fatal
-from streams.exchange.port import Connected, Lost, OrderReport, StopReport, Trade, UserEvent
-from tests.scripted_exchange import Allowance, Says, ScriptedExchange, adapter, code, scripted, until
+from streams.exchange.port import AccountRef, Connected, Lost, OrderReport, StopReport, Trade, UserEvent
+from tests.scripted_exchange import OTHER_KEY, Allowance, Says, ScriptedExchange, adapter, code, scripted, until
 
 LISTEN, KEEP = "POST /fapi/v1/listenKey", "PUT /fapi/v1/listenKey"
 ORDER = {
@@ -243,11 +244,35 @@ def test_who_stops_reading_while_it_connects_leaves_nothing_open() -> None:
     with_stream(do)
 
 
-def test_two_readers_of_one_stream_are_one_too_many() -> None:
-    async def do(exchange: CcxtExchange, _server: ScriptedExchange, events: AsyncIterator[UserEvent]) -> None:
+def test_a_second_reader_waits_until_the_connection_of_the_first_is_closed() -> None:
+    async def do(exchange: CcxtExchange, server: ScriptedExchange, events: AsyncIterator[UserEvent]) -> None:
         await anext(events)
-        with pytest.raises(RuntimeError):
-            await anext(exchange.events("main"))
+        again = exchange.events("main")
+        connecting = asyncio.ensure_future(anext(again))
+        await server.say(NEW)
+        assert isinstance(await anext(events), OrderReport)
+        assert not connecting.done()
+        assert streams_of(server) == 1
+
+        await events.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+        assert await connecting == Connected()
+        await again.aclose()  # type: ignore[attr-defined]  # the same
+
+    with_stream(do)
+
+
+def test_an_account_opened_again_with_other_keys_goes_by_those() -> None:
+    async def do(exchange: CcxtExchange, server: ScriptedExchange, events: AsyncIterator[UserEvent]) -> None:
+        await anext(events)
+        await events.aclose()  # type: ignore[attr-defined]  # it is a generator
+        asked = len(server.asked)
+        await exchange.check(AccountRef("main", "OTHER", Decimal(5)), ())
+        again = exchange.events("main")
+        assert await anext(again) == Connected()
+        await again.aclose()  # type: ignore[attr-defined]  # the same
+        signed = [one.headers["X-MBX-APIKEY"] for one in server.asked[asked:] if "X-MBX-APIKEY" in one.headers]
+        assert set(signed) == {OTHER_KEY}
 
     with_stream(do)
 

@@ -192,7 +192,7 @@ def test_nothing_that_was_fetched_is_given_once_flow_is_stopped() -> None:
             _wait_next_records=fetched, _is_changelog_tp=lambda _: True, highwater=lambda _: 5,
             _stopped=asyncio.Event(), _crashed=asyncio.Event(),
         )  # fmt: skip
-        given = []
+        given: list[tuple[int, Any]] = []
         async for _, message in consumer.getmany(1.0):
             given.append((message.offset, message.value))
             vars(consumer)["flow_active"] = len(given) < 2

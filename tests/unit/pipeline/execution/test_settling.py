@@ -73,6 +73,29 @@ def test_a_resting_order_is_followed_through_its_parts_to_its_end() -> None:
     assert words(world, order) == ["ACKNOWLEDGED"]
 
 
+def test_what_was_filled_and_counted_before_a_restart_is_not_said_again_with_the_rest() -> None:
+    world = World()
+    order = world.order("main", BTC, "BUY", "0.400", type_="LIMIT", limit="59995")
+
+    async def filled_in_part(_: World) -> None:
+        await until(lambda: words(world, order))
+        await world.exchange.move(BTC, Decimal("59994.9"), depth_share=Decimal("0.001"))
+        await until(lambda: "0/PARTIAL" in steps(world, order))
+        await world.exchange.move(BTC, Decimal(60_000), depth_share=Decimal(1))
+        await asyncio.sleep(1_500)
+
+    async def filled(_: World) -> None:
+        await world.exchange.move(BTC, Decimal(59_900), depth_share=Decimal(1))
+        await until(lambda: words(world, order) and "0/DONE" in "".join(steps(world, order)))
+
+    world.live(story=filled_in_part)
+    world.live(story=filled)
+    world.live()
+
+    world.check()
+    assert len(world.cluster.read("fills", 0)) == len(world.fills)
+
+
 def dies_silently(world: World) -> None:
     world.exchange.faults.script_events(*[()] * 50)
 
