@@ -33,6 +33,7 @@ CHANGE_S_MAX = 0.05
 """How long going from one producer to the other may hold up its caller; where that is too short, things stay as they are for a while."""
 
 Done = Callable[[object, object], None]
+Headers = Sequence[tuple[str, bytes]]
 
 
 STALLED_S_MAX = 120.0
@@ -95,7 +96,7 @@ class KafkaLog:
         )
 
     def append(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] | None,
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None,
         done: Done, /,
     ) -> None:  # fmt: skip
         """Append a record without waiting for its acknowledgement."""
@@ -111,12 +112,14 @@ class KafkaLog:
                 return
         raise LogFull(f"{QUEUE_RECORDS_MAX} records wait for a broker that does not take them")
 
-    def poll(self) -> None:
-        """Take the acknowledgements that have come."""
-        if self._producer.poll(0) or not len(self._producer):
+    def poll(self, wait_s: float = 0.0) -> bool:
+        """Take the acknowledgements that have come, or wait for the first; tell whether there were any."""
+        came = bool(self._producer.poll(wait_s))
+        if came or not len(self._producer):
             self._moved_s = time.monotonic()
         elif time.monotonic() - self._moved_s > STALLED_S_MAX:
             raise LogFull(f"{len(self._producer)} records are under way and nothing was acknowledged for {STALLED_S_MAX:.0f} s")
+        return came
 
     def flush(self, timeout_s: float) -> int:
         """Wait until everything is acknowledged; tell how much is not."""

@@ -17,7 +17,7 @@ from streams.pipeline.execution.executor import Executor
 from streams.pipeline.execution.ledger import Ledger
 from streams.pipeline.execution.takeover import Takeover
 from streams.pipeline.execution.writing import Writing
-from streams.pipeline.ports import Done, Headers, Polled, RecordIn
+from streams.pipeline.ports import Log, RecordIn
 
 LOGGER = logging.getLogger(__name__)
 
@@ -27,30 +27,21 @@ SLICE_RECORDS = 50
 """Records taken between two looks at everything else: a few milliseconds, so that a stop is heard while a backlog is read."""
 BATCHES_MAX = 8
 """Batches that wait to be durable; the next one waits in front. An acknowledgement takes milliseconds."""
-BUSY_S, IDLE_S = 0.001, 0.01
-"""How often acknowledgements are taken while a record is under way: each order waits for one before it is sent; and otherwise."""
+LEAVING_S, IDLE_S = 0.001, 0.01
+"""How often it is looked whether all is durable before a worker leaves, and whether batches are that are to be acknowledged."""
 SETTLE_S_MAX, LEAVE_S_MAX = 1.0, 5.0
 """How long batches that were taken may still get durable, and how long it may take to write that this worker has left."""
 
 
-class Stirring:
-    """A log that wakes whoever polls it as soon as there is something to poll for."""
+class Waking(Log, Protocol):
+    """A log that says when there is something to poll for."""
 
-    def __init__(self, log: Polled) -> None:
-        """Append to this one."""
-        self._log = log
-        self.stirred = asyncio.Event()
+    @property
+    def stirred(self) -> asyncio.Event:
+        """Is set then."""
 
-    def append(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None, done: Done, /
-    ) -> None:  # fmt: skip
-        """Append a record."""
-        self._log.append(topic, partition, key, value, headers, done)
-        self.stirred.set()
-
-    def poll(self) -> None:
+    def poll(self) -> object:
         """Take what has come."""
-        self._log.poll()
 
 
 @dataclass
@@ -84,7 +75,7 @@ class Places(Protocol):
 class ExecutorPorts(NamedTuple):
     """What the agent of execution needs of the world."""
 
-    log: Stirring
+    log: Waking
     read: Callable[[RecordIn], Order | Cancel | None]
     """Reads a record of `orders`; nothing for what is neither, after a person was told."""
     made: Callable[[int], Awaitable[Held]]
@@ -185,24 +176,17 @@ class Executors:
             self._ports.ending.because(error)
             raise
 
-    async def tending(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Tend for ever: often while something is under way, and at once when something is appended."""
+    async def tending(self, _sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Tend for ever: every so often, and at once when the log says so."""
         stirred = self._ports.log.stirred
         while True:
             stirred.clear()
             self.tend()
-            if self._under_way:
-                await sleep(BUSY_S)
-                continue
             try:
                 async with asyncio.timeout(IDLE_S):
                     await stirred.wait()
             except TimeoutError:
                 continue
-
-    @property
-    def _under_way(self) -> int:
-        return sum(held.writing.under_way for held in self.held.values())
 
     async def leave(self) -> None:
         """Have what was taken made durable, end all executors, and write that they have ended."""
@@ -221,7 +205,7 @@ class Executors:
 
     async def _tended(self) -> None:
         self.tend()
-        await asyncio.sleep(BUSY_S)
+        await asyncio.sleep(LEAVING_S)
 
     def idle(self) -> None:
         """Be ready with nothing to do: there are more workers than partitions."""

@@ -23,9 +23,10 @@ from connectors.exchange.clock import ExchangeClock
 from connectors.kafka.faust_app import BatchedApp, BatchSchema
 from connectors.kafka.lease import Lease
 from connectors.kafka.partitioner import partition_of
+from connectors.kafka.prompt_log import PromptLog
 from connectors.kafka.system_clock import SystemClock, boottime_s
 from schemas.codec import Codec, Undecodable
-from streams.agents.executing import ExecutorPorts, Executors, Held, Source, Stirring
+from streams.agents.executing import ExecutorPorts, Executors, Held, Source
 from streams.app.feeds import ALLOWANCES, Feeds, Known
 from streams.app.parts import Parts, committed, take_batches, tend_for_ever
 from streams.app.tables import OwnTable, PartitionOfTable, forget_others, own_table
@@ -84,7 +85,7 @@ class Execution:
         """Put it together; nothing is opened yet."""
         settings, partitions = parts.settings, parts.identity.partitions
         self.where = venue_settings(os.environ)
-        self.alerts, self.log = Alerts(), Stirring(parts.log)
+        self.alerts, self.log = Alerts(), PromptLog(parts.log)
         self.lease = app.lease = Lease(app.conf.broker_session_timeout, boottime_s)
         self._token, clock = secrets.token_hex(8), SystemClock()
         self.allowance = Counted(ExchangeClock(clock), asyncio.sleep, Shares(self._token), self._tell)
@@ -111,6 +112,8 @@ class Execution:
         """Open the exchange, and begin to read past the tape; once."""
         if not self._is_open:
             self._is_open = True
+            self.log.start()
+            self._open.callback(self.log.stop)
             await self._open.enter_async_context(self.exchange)
             self._feeds.start()
             self._open.callback(self._feeds.stop)

@@ -29,7 +29,7 @@ class Log(Protocol):
 class Polled(Log, Protocol):
     """A log whose acknowledgements are taken by polling."""
 
-    def poll(self) -> None:
+    def poll(self) -> object:
         """Take what has come."""
 
     def expect(self, records: int) -> None:

@@ -22,7 +22,6 @@ class Writing:
     ) -> None:
         """Write there. `partition_of` tells where a key belongs in a topic."""
         self._log, self._table, self._ledger, self._encode, self._partition_of = log, table, ledger, encode, partition_of
-        self.under_way = 0
         self.closed = False
 
     async def note(self, *records: tuple[bytes, bytes | None]) -> None:
@@ -74,10 +73,7 @@ class Writing:
         durable: "asyncio.Future[None]",
         then: Callable[[], None],
     ) -> None:
-        self.under_way += 1
-
         def done(failure: object, _receipt: object) -> None:
-            self.under_way -= 1
             if failure is None:
                 then()
             elif not durable.done():

@@ -10,7 +10,7 @@ import pytest
 from schemas.codec import Codec
 from schemas.registry import BundledRegistry
 from streams.agents.ending import DEFECT, OUTSIDE
-from streams.agents.executing import BATCHES_MAX, ExecutorPorts, Executors, Held, Source, Stirring
+from streams.agents.executing import BATCHES_MAX, ExecutorPorts, Executors, Held, Source
 from streams.desk.outputs import Order
 from streams.desk.turn import order_id
 from streams.pipeline.execution.brakes import Brakes
@@ -21,7 +21,7 @@ from streams.pipeline.execution.means import Means
 from streams.pipeline.execution.takeover import Takeover
 from streams.pipeline.execution.tasks import Tasks
 from streams.pipeline.execution.writing import Writing
-from streams.pipeline.ports import Read
+from streams.pipeline.ports import Done, Headers, Read
 from streams.pipeline.steps import NOBODY_WATCHES
 from tests.agent_kit import Ended, Ticking, run
 from tests.fake_exchange import FakeExchange
@@ -40,6 +40,23 @@ class Lease:
 
     def left_s(self) -> float:
         return 0.0
+
+
+class Stirring:
+    """A log in memory that says at once that there is something to poll for."""
+
+    def __init__(self, log: Producer) -> None:
+        self._log = log
+        self.stirred = asyncio.Event()
+
+    def append(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None, done: Done, /
+    ) -> None:  # fmt: skip
+        self._log.append(topic, partition, key, value, headers, done)
+        self.stirred.set()
+
+    def poll(self) -> None:
+        self._log.poll()
 
 
 class Worker:
