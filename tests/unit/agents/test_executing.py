@@ -67,7 +67,9 @@ class Worker:
         self.log = Stirring(self.producer)
         self.acknowledged: list[int] = []
         self.counts: list[int] = []
-        self.opened = self.closed = 0
+        self.opened = self.closed = self.makes = 0
+        self.may_make = asyncio.Event()
+        self.may_make.set()
         self.generation, self._offset = 1, 0
         self.executors = Executors(
             ExecutorPorts(
@@ -130,6 +132,8 @@ class Worker:
         self.closed += 1
 
     async def _made(self, partition: int) -> Held:
+        self.makes += 1
+        await self.may_make.wait()
         table = MemoryTable(self.cluster.table(CHANGELOG, partition))
         start = self.cluster.ends[CHANGELOG, partition]
         ledger = Ledger(partition, CODEC, table.items())
@@ -229,6 +233,26 @@ def test_a_batch_of_an_assignment_that_has_ended_is_dropped() -> None:
         await turns()
         worker.executors.tend()
         assert (worker.noted(), worker.acknowledged) == (0, [])
+
+    run(story())
+
+
+def test_what_is_put_together_for_an_assignment_that_ends_meanwhile_is_never_begun() -> None:
+    async def story() -> None:
+        worker = Worker(Cluster())
+        worker.may_make.clear()
+        assigned = asyncio.create_task(worker.assigned())
+        while not worker.makes:  # noqa: ASYNC110 - what it waits for sets no event
+            await asyncio.sleep(0)
+        worker.executors.revoked()
+        worker.may_make.set()
+        await assigned
+        await turns()
+        assert (dict(worker.executors.executors), worker.owners(), worker.counts) == ({}, [], [0, 0])
+
+        await worker.assigned()
+        await worker.over()
+        assert worker.owners() == [False]
 
     run(story())
 

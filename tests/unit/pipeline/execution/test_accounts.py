@@ -1,14 +1,15 @@
 """Accounts are served by their last opening."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 
 import pytest
 
 from streams.desk.messages import CloseAccount, OpenAccount
 from streams.desk.turn import order_id
-from streams.exchange.port import AccountRef
+from streams.exchange.errors import Fatal
+from streams.exchange.port import AccountRef, UserEvent
 from tests.execution_acts import stop, until
 from tests.execution_kit import CODEC, ORDERS, World
 
@@ -84,3 +85,33 @@ def test_before_all_of_control_was_read_nobody_is_served(monkeypatch: pytest.Mon
     world.live(story=story)
 
     assert noted == [("OTHER_KEYS", ())]
+
+
+def test_an_account_whose_stream_is_refused_is_halted_until_it_is_not_and_no_other_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(accounts=("main", "other"))
+    events, refused = world.exchange.events, 3
+
+    async def refusing(account: str) -> AsyncIterator[UserEvent]:
+        nonlocal refused
+        if account == "main" and refused:
+            refused -= 1
+            raise Fatal("-2015 invalid key")
+        async for event in events(account):
+            yield event
+
+    monkeypatch.setattr(world.exchange, "events", refusing)
+
+    async def story(_: World) -> None:
+        assert world.executor is not None
+        halted = world.executor.standing.halted
+        await until(lambda: "main" in halted)
+        held, goes = world.order("main", BTC, "BUY", "0.010"), world.order("other", BTC, "BUY", "0.010")
+        await until(lambda: world.ends(held) == ["REJECTED"] and world.filled(goes) == goes.quantity)
+        assert set(halted) == {"main"}
+        await until(lambda: not halted)
+        again = world.order("main", BTC, "BUY", "0.010")
+        await until(lambda: world.filled(again) == again.quantity)
+
+    world.live(story=story)
+
+    assert sum("is halted" in alert for alert in world.alerts) == 1
