@@ -160,7 +160,8 @@ class Worker:
         """Ask once."""
         await self.allowance.take(weight, urgent=urgent)
         self.used += weight
-        self._fleet.minutes.send(weight, lambda headers: self.allowance.correct(headers, ""))
+        asked_ms = self.exchange.clocks.ticking_ms()
+        self._fleet.minutes.send(weight, lambda headers: self.allowance.correct(headers, "", asked_ms))
 
     async def _ask(self, weights: tuple[int, ...], urgent: bool) -> None:
         for weight in itertools.cycle(weights):

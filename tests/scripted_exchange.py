@@ -168,8 +168,9 @@ class Allowance:
         """Note it."""
         self.taken.append((weight, orders, account, urgent))
 
-    def correct(self, headers: Mapping[str, str], account: str) -> None:
+    def correct(self, headers: Mapping[str, str], account: str, asked_ms: int) -> None:
         """Note it."""
+        assert asked_ms <= SystemClock().ticking_ms()
         self.told.append((dict(headers), account))
 
     def pause(self, after_s: float) -> None:

@@ -30,11 +30,12 @@ Who gives up waiting takes nothing. What was let go counts, even if nothing is a
 """
 
 import asyncio
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from connectors.exchange.allowance_ledger import Ledger
 from connectors.exchange.allowance_sharing import Shares
@@ -61,6 +62,13 @@ class _Waiter:
         self.may: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
+class _Turn(NamedTuple):
+    """When an account began to have its questions asked before others'."""
+
+    number: int
+    began_ms: int
+
+
 class Allowance:
     """What may be asked, by everybody on this IP."""
 
@@ -72,8 +80,8 @@ class Allowance:
         self._ledger = Ledger(clock.clocks.ticking_ms(), shares or Shares(""))
         self._urgent: dict[_Waiter, None] = {}
         self._others: dict[_Waiter, None] = {}
-        self._turns: dict[str, int] = {}
-        """By account, when it began to have its questions asked before others'."""
+        self._turns: dict[str, _Turn] = {}
+        self._numbers = itertools.count()
         self._silent_until_ms = clock.clocks.ticking_ms()
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_ms = 0
@@ -113,9 +121,9 @@ class Allowance:
                 del queue[waiter]
                 self._go_on()  # whoever it held up may go
 
-    def correct(self, headers: Mapping[str, str], account: str) -> None:
-        """Take what the exchange says was used."""
-        if self._ledger.told(self._now(), headers, account):
+    def correct(self, headers: Mapping[str, str], account: str, asked_ms: int) -> None:
+        """Take what the exchange says was used when it answered what was asked then, by the clock that ticks."""
+        if self._ledger.told(self._now(), headers, account, asked_ms):
             self._go_on()
 
     def pause(self, after_s: float) -> None:
@@ -192,7 +200,7 @@ class Allowance:
                     return min(after_ms, wait_ms)
                 ledger.charge(moment, waiter.weight, waiter.account, waiter.orders)
                 if not self._has_turn(moment, waiter.account):
-                    self._turns[waiter.account] = moment.tick_ms
+                    self._turns[waiter.account] = _Turn(next(self._numbers), moment.tick_ms)
                 room -= waiter.weight
                 del queue[waiter]
                 waiter.may.set_result(None)
@@ -202,10 +210,10 @@ class Allowance:
         """Tell who goes first: what has the smaller number."""
         if waiter.orders:
             return -math.inf
-        return self._turns[waiter.account] if self._has_turn(moment, waiter.account) else math.inf
+        return self._turns[waiter.account].number if self._has_turn(moment, waiter.account) else math.inf
 
     def _has_turn(self, moment: Moment, account: str) -> bool:
-        return account in self._turns and moment.tick_ms - self._turns[account] < TURN_MS
+        return account in self._turns and moment.tick_ms - self._turns[account].began_ms < TURN_MS
 
     def _look_again(self, tick_ms: int, after_ms: int) -> None:
         """Set the alarm, unless it is early enough. Nobody waits: none."""

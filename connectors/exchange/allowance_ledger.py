@@ -43,8 +43,8 @@ class Ledger:
     def __init__(self, tick_ms: int, shares: Shares) -> None:
         """Begin with nothing until `hold`."""
         self.shares = shares
-        self._rules, self._born_ms = DEFAULT, tick_ms
-        self._weight, self._pace = Count(DEFAULT.weight.length_ms, tick_ms), Pace(tick_ms)
+        self._rules = DEFAULT
+        self._weight, self._pace = Count(DEFAULT.weight.length_ms), Pace(tick_ms)
         self._orders: dict[tuple[str, int], Count] = {}
         """By account and length of the window."""
         self._held = Fraction(0)
@@ -83,17 +83,21 @@ class Ledger:
         """Let time pass for loans."""
         self.shares.turn(self._window(moment).number, moment.tick_ms)
 
-    def told(self, moment: Moment, headers: Mapping[str, str], account: str) -> bool:
-        """Take what the exchange says was used; tells whether there may be more room now. What is no number is not used."""
+    def told(self, moment: Moment, headers: Mapping[str, str], account: str, asked_ms: int) -> bool:
+        """Take what an answer says was used to what was asked then; tells whether there may be more room now. What is no number is not used."""
         said = {name.lower(): int(value) for name, value in headers.items() if value.isascii() and value.isdecimal()}
         used = said.get(weight_header(self._rules.weight))
-        learnt = used is not None and self._weight.told(moment, used) and any(change.used is None for change in self._changes)
+        learnt = (
+            used is not None
+            and self._weight.told(moment, used, asked_ms)
+            and any(change.used is None for change in self._changes)
+        )
         if learnt:
             self._changes = [change._replace(used=used) if change.used is None else change for change in self._changes]
         for rule in self._rules.orders:
             sent = said.get(orders_header(rule))
             if sent is not None:
-                self._orders_of(account, rule.length_ms).told(moment, sent)
+                self._orders_of(account, rule.length_ms).told(moment, sent, asked_ms)
         return learnt
 
     def wait_for_orders(self, moment: Moment, account: str, orders: int, *, urgent: bool) -> int:
@@ -215,5 +219,5 @@ class Ledger:
     def _orders_of(self, account: str, length_ms: int) -> Count:
         key = account, length_ms
         if key not in self._orders:
-            self._orders[key] = Count(length_ms, self._born_ms)
+            self._orders[key] = Count(length_ms)
         return self._orders[key]

@@ -68,9 +68,9 @@ def window_at(moment: Moment, length_ms: int) -> Window:
 class Count:
     """What was used of one limit."""
 
-    def __init__(self, length_ms: int, born_ms: int) -> None:
+    def __init__(self, length_ms: int) -> None:
         """Begin with nothing used."""
-        self._length_ms, self._born_ms = length_ms, born_ms
+        self._length_ms = length_ms
         self._grain_ms = max(1, length_ms // GRAINS)
         self._taken: dict[int, int] = {}
         """By the end of the grain: rounded so, it is counted too long rather than too short."""
@@ -98,15 +98,15 @@ class Count:
             return ours
         return max(ours, self._told + self._total - self._total_then)
 
-    def told(self, moment: Moment, used: int) -> bool:
-        """Take what the exchange says was used when it answered; tells whether that is believed.
+    def told(self, moment: Moment, used: int, asked_ms: int) -> bool:
+        """Take what the exchange says was used when it answered what was asked then; tells whether that is believed.
 
-        An answer can come late, and then tells of the window before. So in the first fifth of a window none is believed, unless we never asked before
+        An answer can come late, and then tells of the window before. So in the first fifth of a window only those are believed that were asked for in
         it: for a minute that is longer than an answer is waited for, for 10 s it costs one account some seconds if one is later still. While nobody
         knows the time each is believed: at worst too much counts as used, until the next window.
         """
         window = window_at(moment, self._length_ms)
-        early = moment.tick_ms - window.began_ms < self._length_ms // 5 and self._born_ms < window.began_ms
+        early = moment.tick_ms - window.began_ms < self._length_ms // 5 and asked_ms < window.began_ms
         if early and window.number is not None:
             return False
         if self._told_ms < window.began_ms or used > self._told:

@@ -37,8 +37,8 @@ class Allows(Protocol):
     async def take(self, weight: int, *, orders: int = 0, account: str = "", urgent: bool = False) -> None:
         """Wait until there is that much."""
 
-    def correct(self, headers: Mapping[str, str], account: str) -> None:
-        """Take what the exchange says was used."""
+    def correct(self, headers: Mapping[str, str], account: str, asked_ms: int) -> None:
+        """Take what the exchange says was used when it answered what was asked then."""
 
     def pause(self, after_s: float) -> None:
         """Let nobody ask anything for so long."""

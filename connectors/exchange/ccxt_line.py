@@ -7,6 +7,7 @@ which error is which (ccxt_errors).
 """
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from ccxt.base.errors import BaseError  # type: ignore[import-untyped]  # ccxt says nothing about its types
@@ -27,6 +28,9 @@ WINDOW_MS: Final = 5_000
 UNEXPECTED: Final = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 """What comes out of ccxt, and of reading answers, besides ccxt's own errors: an answer that is not what was expected, or a connection that ends in
 a way ccxt does not know."""
+
+_ASKED_MS: ContextVar[int] = ContextVar("asked_ms")
+"""When the question was asked that is being answered: ccxt passes headers on, and nothing else."""
 
 
 class Line:
@@ -58,6 +62,7 @@ class Line:
 
     async def send(self, endpoint: Endpoint, read: Callable[[Any], T], doing: Doing, what: Mapping[str, Any]) -> T:
         """Ask at once. A time that is named already stays as it is."""
+        _ASKED_MS.set(self.clock.clocks.ticking_ms())
         timed = {"timestamp": self.clock.now_ms(), "recvWindow": WINDOW_MS} if endpoint.timed else {}
         used = self.route.current
         error: Exception
@@ -94,4 +99,4 @@ class Line:
             self._breaker.learn(self.clock.clocks.ticking_ms(), error)
 
     def _replied(self, headers: Mapping[str, str]) -> None:
-        self.allowance.correct(headers, self.account)
+        self.allowance.correct(headers, self.account, _ASKED_MS.get())

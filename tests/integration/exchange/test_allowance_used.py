@@ -71,11 +71,11 @@ class Watched(Allowance):
         await super().take(weight, orders=orders, account=account, urgent=urgent)
         self.under_way += 1
 
-    def correct(self, headers: Mapping[str, str], account: str) -> None:
+    def correct(self, headers: Mapping[str, str], account: str, asked_ms: int) -> None:
         minute, used = self._hands.wall_ms() // 60_000, int(headers["X-MBX-USED-WEIGHT-1M"])
         self.told[minute] = max(self.told[minute], used)
         self.under_way -= 1
-        super().correct(headers, account)
+        super().correct(headers, account, asked_ms)
 
 
 async def ask_on(exchange: CcxtExchange, account: str, first: int) -> None:

@@ -1,8 +1,9 @@
 """Nobody asks for more than the exchange gives, what it gives is used, and who waits is woken in turn."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from random import Random
 
 import pytest
@@ -58,12 +59,18 @@ class Desk:
     def names(self) -> list[str]:
         return [name for name, _ in self.gone]
 
-    def tell(self, used: int, account: str = "", **orders: int) -> None:
+    def tell(self, used: int, account: str = "", *, asked_s: float = 10.0, **orders: int) -> None:
+        """Tell what was used, in answer to what was asked so long ago."""
         headers = {f"X-MBX-ORDER-COUNT-{window[1:]}": str(count) for window, count in orders.items()}
-        self.allowance.correct({"X-MBX-USED-WEIGHT-1M": str(used), "Date": "now", **headers}, account)
+        asked_ms = self.exchange.clocks.ticking_ms() - int(asked_s * 1_000)
+        self.allowance.correct({"X-MBX-USED-WEIGHT-1M": str(used), "Date": "now", **headers}, account, asked_ms)
 
     async def at(self, into_s: float) -> None:
         await asyncio.sleep(max(0.0, into_s - self.into_s))
+
+
+def answered(allowance: Allowance, asked_ms: int, headers: Mapping[str, str]) -> None:
+    allowance.correct(headers, "", asked_ms)
 
 
 def on(desk: Desk, do: Callable[[Desk], Awaitable[None]]) -> None:
@@ -115,7 +122,7 @@ def test_with_more_work_than_allowance_95_percent_are_used_and_never_too_much(
         while True:
             weight = chance.choice(weights)
             await allowance.take(weight)
-            minutes.send(weight, lambda headers: allowance.correct(headers, ""))
+            minutes.send(weight, partial(answered, allowance, machine.ticking_ms()))
 
     async def story() -> None:
         allowance = Allowance(exchange, asyncio.sleep)
@@ -419,12 +426,22 @@ def test_an_answer_that_may_be_of_the_minute_before_is_not_believed() -> None:
     on(Desk(), do)
 
 
+def test_an_answer_to_what_was_asked_in_this_minute_is_believed_however_young_it_is() -> None:
+    async def do(desk: Desk) -> None:
+        await desk.at(4.0)
+        desk.tell(1_154, asked_s=1.0)
+        await flood(desk)
+        assert desk.count == 4
+
+    on(Desk(), do)
+
+
 def test_answers_that_cross_do_not_make_less_used() -> None:
     async def do(desk: Desk) -> None:
         await desk.at(15.0)
         desk.tell(1_154)
         desk.tell(900)
-        desk.allowance.correct({"X-MBX-USED-WEIGHT-1M": "many"}, "")
+        desk.allowance.correct({"X-MBX-USED-WEIGHT-1M": "many"}, "", 0)
         await flood(desk)
         assert desk.count == 4
 
