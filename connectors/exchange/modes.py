@@ -29,7 +29,8 @@ class Place(NamedTuple):
 TESTNET: Final = Place("https://testnet.binancefuture.com", "wss://fstream.binancefuture.com/ws", "")
 """Keys of the test network have no permissions to look at: there is nothing to withdraw."""
 LIVE: Final = Place("https://fapi.binance.com", "wss://fstream.binance.com/ws", "https://api.binance.com")
-HERE: Final = "http://127.0.0.1:8585"
+PORT_HERE: Final = 9443
+HERE: Final = f"http://127.0.0.1:{PORT_HERE}"
 """Where the simulator is found unless it was told to be elsewhere."""
 
 VENUES: Final[dict[Mode, str]] = {"sim": "sim", "testnet": "binance-testnet", "live": "binance"}

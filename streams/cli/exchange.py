@@ -17,6 +17,7 @@ from connectors.exchange.capacity import capacity as carried
 from connectors.exchange.simulator.background import BackgroundExchange, ExchangeState
 from connectors.exchange.simulator.fault_rules import read_rules
 from connectors.exchange.simulator.journal import CLIENT_IDS, entries
+from connectors.exchange.modes import PORT_HERE
 from connectors.exchange.simulator.plan_file import BadPlan
 from connectors.exchange.simulator.price_script import read_script
 from connectors.exchange.simulator.process import SimulatorFailed
@@ -27,7 +28,6 @@ from streams.cli.command import group
 from streams.cli.kafka import home
 from streams.cli.output import NEGATIVE, Answer, BadInput, Output
 
-DEFAULT_PORT = 9443
 SHOWN = 50
 
 command = group(
@@ -43,7 +43,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="What prices and faults are drawn from.")
 @click.option("--faults", type=_FILE, help="A plan of what goes wrong, and when prices crash.")
 @click.option(
-    "--port", type=click.IntRange(1, 65_535), default=DEFAULT_PORT, show_default=True, help="Where it listens, on 127.0.0.1 only."
+    "--port", type=click.IntRange(1, 65_535), default=PORT_HERE, show_default=True, help="Where it listens, on 127.0.0.1 only."
 )
 @click.option("--prices", type=_FILE, help="Play prices from this file (marks, or candles with --symbol) instead of seeded ones.")
 @click.option("--symbol", default="", help="Whose candles --prices has.")
