@@ -14,10 +14,10 @@ import click
 
 from connectors.exchange.capacity import ONCE, SWEEP_S, TRADES
 from connectors.exchange.capacity import capacity as carried
+from connectors.exchange.modes import PORT_HERE
 from connectors.exchange.simulator.background import BackgroundExchange, ExchangeState
 from connectors.exchange.simulator.fault_rules import read_rules
 from connectors.exchange.simulator.journal import CLIENT_IDS, entries
-from connectors.exchange.modes import PORT_HERE
 from connectors.exchange.simulator.plan_file import BadPlan
 from connectors.exchange.simulator.price_script import read_script
 from connectors.exchange.simulator.process import SimulatorFailed
