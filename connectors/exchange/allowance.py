@@ -16,7 +16,7 @@ Decides: who goes next, and when. The exchange counts weight in calendar minutes
 - Urgent work (cancels, what reduces risk) goes first, does not keep to the pace, and may use all. As ordinary work cannot be ahead of its pace, 10 %
   of the limit and more are left for it until 50 s of a minute are over. Then this reserve shrinks, for what is not used by the end is lost, to the
   3 % that ordinary work never takes. Of orders, which nobody has to use up, the reserve is 10 % at all times.
-- Orders go before questions: they grow old. And they may be ahead by a quarter of the burst more: asking for an account's orders takes all of it.
+- Orders go before questions: they grow old. And they may be ahead by a quarter of the burst more: asking for an account's orders takes most of it.
 - Of questions, those of an account go first that was let ask within the last 10 s, by when that began: an account that is being compared is through
   and may trade before the next one begins, instead of all of them at the very end. Among equals the first come goes first.
 - Nothing else overtakes who waits for weight, but for this: in the last 5 s of a minute something lighter may use what is too little for who is
@@ -199,7 +199,7 @@ class Allowance:
                     self._short = True
                     return min(after_ms, wait_ms)
                 ledger.charge(moment, waiter.weight, waiter.account, waiter.orders)
-                if not self._has_turn(moment, waiter.account):
+                if not urgent and not waiter.orders and not self._has_turn(moment, waiter.account):
                     self._turns[waiter.account] = _Turn(next(self._numbers), moment.tick_ms)
                 room -= waiter.weight
                 del queue[waiter]

@@ -17,7 +17,7 @@ from connectors.exchange.rate_limits import DEFAULT, Rules, orders_header, weigh
 BURST: Final = 50
 """In weight: one question for all open orders (40) and some more need not wait. A quarter of the limit, where that is less."""
 MORE_FOR_ORDERS: Final = 0.25
-"""Of the burst: some ten orders at once, whatever was asked before."""
+"""Of the burst: some orders at once, whatever was asked before."""
 ORDINARY: Final = Fraction(97, 100)
 """Of weight. The rest is left for what is urgent in the last second of a minute, and for what arrives later than anybody expects."""
 ORDINARY_ORDERS: Final = Fraction(90, 100)
@@ -87,13 +87,12 @@ class Ledger:
         """Take what an answer says was used to what was asked then; tells whether there may be more room now. What is no number is not used."""
         said = {name.lower(): int(value) for name, value in headers.items() if value.isascii() and value.isdecimal()}
         used = said.get(weight_header(self._rules.weight))
-        learnt = (
-            used is not None
-            and self._weight.told(moment, used, asked_ms)
-            and any(change.used is None for change in self._changes)
-        )
-        if learnt:
-            self._changes = [change._replace(used=used) if change.used is None else change for change in self._changes]
+        learnt = False
+        if used is not None and self._weight.told(moment, used, asked_ms):
+            # What was asked before a change tells nothing of what whoever had that share used up to then.
+            unknown = [change for change in self._changes if change.used is None and change.at_ms <= asked_ms]
+            learnt = bool(unknown)
+            self._changes = [change._replace(used=used) if change in unknown else change for change in self._changes]
         for rule in self._rules.orders:
             sent = said.get(orders_header(rule))
             if sent is not None:

@@ -85,7 +85,7 @@ class CcxtExchange:
         """Be ready to be started. What is done again and again beside the questions tells `broken` where it ends, or the log."""
         self._venue, self._allowance, self._times = venue, allowance, times
         self._sleep = sleep
-        self._broken = broken or partial(LOGGER.error, "clocks are not compared any more: %s")
+        self._broken = broken or partial(LOGGER.error, "something that is done again and again has ended: %s")
         self._clocks, self._clock = clocks, ExchangeClock(clocks)
         self._route = Route(venue.places)
         self._breaker = Breaker(partial(LOGGER.error, "the exchange fails, no more risk goes there: %s"))
@@ -170,7 +170,7 @@ class CcxtExchange:
 
     async def check(self, ref: AccountRef, symbols: Sequence[str]) -> None:
         """Make an account known and look whether it may trade."""
-        if await self._lines.meet(ref):
+        if self._lines.meet(ref):
             self._looked_at.discard(ref.account)
         if self._clock.error_ms() is None:
             await self.compare_clocks()
@@ -277,7 +277,10 @@ class CcxtExchange:
         while True:
             await self._sleep(self._times.probe_s)
             if self._route.elsewhere:
-                await self._allowance.take(endpoints.PING.weight)
+                try:
+                    await self._allowance.take(endpoints.PING.weight)
+                except ExchangeError:  # too many wait already
+                    continue
                 self._route.probed(await is_there(session, self._route.places[0], self._times.answer_ms / 1000))
 
     def _ended(self, task: asyncio.Task[None]) -> None:

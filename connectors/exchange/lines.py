@@ -22,8 +22,9 @@ class Lines:
         self._refs: dict[str, AccountRef] = {}
         self._lines: dict[str, Line] = {}
         self._streams: dict[str, UserStream] = {}
+        self._replaced: list[Line] = []
 
-    async def meet(self, ref: AccountRef) -> bool:
+    def meet(self, ref: AccountRef) -> bool:
         """Have a line for an account, with the keys it goes by now; tell whether it is a new one."""
         account, before = ref.account, self._lines.get(ref.account)
         if self._refs.get(account) == ref:
@@ -31,7 +32,7 @@ class Lines:
         line = self._lines[account] = self._new_line(ref)
         self._refs[account], self._streams[account] = ref, self._new_stream(line)
         if before is not None:
-            await before.client.close()
+            self._replaced.append(before)  # what was asked through it may still be answered
         return True
 
     def line(self, account: str) -> Line:
@@ -47,4 +48,4 @@ class Lines:
 
     async def close(self) -> None:
         """Close all lines."""
-        await asyncio.gather(*(line.client.close() for line in self._lines.values()))
+        await asyncio.gather(*(line.client.close() for line in (*self._lines.values(), *self._replaced)))

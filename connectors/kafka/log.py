@@ -45,7 +45,7 @@ class LogFull(OSError):
 
 
 class KafkaLog:
-    """Appends records. Not shared between threads."""
+    """Appends records. Not shared between threads, but for `poll`: where a thread waits in it, callbacks run there."""
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         """Connect when the first record comes."""

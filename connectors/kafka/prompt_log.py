@@ -1,6 +1,7 @@
 """A log for whoever waits for each acknowledgement: a thread of its own waits for them, and wakes the loop the moment one comes.
 
-Decides: that acknowledgements are taken in the loop all the same (`poll`), in the order they came. Measured with one order at a time: looking once a
+Decides: that acknowledgements are taken in the loop all the same (`poll`), in the order they came (but where the queue is full: whoever appends then
+takes some, too). Measured with one order at a time: looking once a
 millisecond found each of its acknowledgements a millisecond late. Leaves to others: appending (log), and what is done when one has come.
 """
 

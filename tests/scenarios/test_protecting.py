@@ -8,13 +8,14 @@ from random import Random
 import pytest
 
 from connectors.exchange.simulator.records import NewOrder
-from streams.desk.messages import OrderSide
+from streams.desk.messages import CloseAccount, OpenAccount, OrderSide
 from streams.desk.outputs import Order
 from streams.desk.turn import order_id
 from streams.desk.values import ZERO
 from streams.exchange.port import StopPlacing, StopReport
 from streams.pipeline.execution.ledger import CHANGELOG
 from streams.pipeline.execution.means import Limits
+from tests.execution_acts import stop
 from tests.execution_kit import World
 from tests.fake_exchange_faults import ROUGH, Fault, Faults
 from tests.virtual_loop import Kill, Killed
@@ -111,7 +112,7 @@ def test_a_newer_order_with_another_price_replaces_it() -> None:
 
 
 def test_of_stops_that_were_replaced_while_a_position_grows_nothing_is_kept() -> None:
-    world = World(limits=OFTEN)
+    world = World(limits=Limits(sweep_s=5, sweep_account_s=5, forget_at=1))
     for price in ("58000", "58100", "58200"):
         buy(world, price)
     newest = buy(world, "58300")
@@ -151,8 +152,8 @@ def test_an_older_order_that_is_filled_later_changes_nothing() -> None:
     assert prices(world) == [Decimal(58_000)]
 
 
-def test_closing_the_position_takes_it_back_and_it_is_forgotten() -> None:
-    world = World()
+def test_closing_the_position_takes_it_back_and_it_is_forgotten_with_its_order() -> None:
+    world = World(limits=Limits(sweep_s=5, sweep_account_s=5, forget_at=1))
     buy(world, "58000")
     world.live()
     world.clock.now_s += 10
@@ -424,6 +425,32 @@ def test_killed_at_any_point_each_position_has_its_stop(story: Callable[[World],
         assert not protected(world), f"killed at {number}, {point}: {protected(world)}"
         names = [stop.client_id for stop in world.exchange.books("main").stops]
         assert len(names) == len(set(names)), "a stop was sent twice"
+
+
+class OpensAgain(Kill):
+    """At the chosen point the account is closed, and opened again with other keys."""
+
+    def __init__(self, world: World, chosen: int) -> None:
+        super().__init__()
+        self._world, self._when = world, chosen
+
+    async def at(self, name: str) -> None:
+        await super().at(name)
+        if len(self.points) - 1 == self._when:
+            stop(self._world, 1, command=CloseAccount())
+            stop(self._world, 2, command=OpenAccount("fake", "OTHER_KEYS", Decimal(5), Decimal(1_000)))
+
+
+@pytest.mark.parametrize("story", [opened, replaced, placed_without_an_answer], ids=lambda story: story.__name__)
+def test_opened_again_with_other_keys_at_any_point_each_position_has_its_stop(story: Callable[[World], None]) -> None:
+    whole = World(limits=OFTEN)
+    story(whole)
+    for number, point in enumerate(whole.live().points):
+        world = World(limits=OFTEN)
+        story(world)
+        world.live(OpensAgain(world, number), looked_over)
+        assert not protected(world), f"opened again at {number}, {point}: {protected(world)}"
+        world.check()
 
 
 @pytest.mark.parametrize("seed", range(20))

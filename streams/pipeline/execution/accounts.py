@@ -81,6 +81,7 @@ class Accounts:
         for names in (self._standing.reconciled, self._introduced, self._heard, self._deaf):
             names.discard(account)
         self._standing.halted.pop(account, None)
+        self._standing.openings[account] += 1
         self._spawn(account, self._serve(ref))
         for symbol in self._setting_up.get(account, ()):
             self._standing.ready.discard((account, symbol))
@@ -157,8 +158,12 @@ class Accounts:
     async def _introduce(self, ref: AccountRef, symbols: tuple[str, ...]) -> None:
         try:
             await self._means.exchange.check(ref, symbols)
-        finally:
-            self._introduced.add(ref.account)
+        except ExchangeError:
+            self._introduced.add(
+                ref.account
+            )  # the exchange has said something; not where this ends because there are other keys now
+            raise
+        self._introduced.add(ref.account)
 
     async def _compared(self, account: str) -> None:
         """Compare for ever, whenever it is due."""

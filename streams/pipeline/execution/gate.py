@@ -4,6 +4,7 @@ Decides: what keeps an order waiting (it may pass: the lease, what was not read 
 stop, its age, the price, a wish to cancel it). Less risk has to wait for fewer things. Leaves to others: what the desk has looked at already.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
@@ -31,6 +32,8 @@ class Standing:
     """Accounts that were checked, with the symbols that were set up for them."""
     reconciled: set[str] = field(default_factory=set)
     """Accounts whose orders, trades and positions at the exchange are known."""
+    openings: Counter[str] = field(default_factory=Counter)
+    """How often serving an account has begun: an answer to what was asked by other keys does not halt it."""
     halted: dict[str, str] = field(default_factory=dict)
     """Accounts for which a person has to look, and why."""
 

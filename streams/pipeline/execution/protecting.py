@@ -107,6 +107,7 @@ class Protecting:
             quantity = positions[symbol].quantity if symbol in positions else ZERO
             if self._filled_s.get(lane, float("-inf")) <= asked_s - FRESH_S:
                 await self._fit(lane, quantity)
+            await self._forget(_replaced(self._means.ledger.stops.of(lane)))
 
     async def _true_up(self, lane: Lane, reports: Sequence[StopReport]) -> None:
         """Learn which stops have ended, and end those that are over here."""
@@ -128,7 +129,6 @@ class Protecting:
             if not stops.open(lane):
                 await self._forget(stops.of(lane))
             return
-        await self._forget(stop for stop in stops.of(lane)[:-1] if stop.done is not None)
         side: OrderSide = "SELL" if quantity > ZERO else "BUY"
         self._give_up(lane, [stop for stop in stops.open(lane) if stop.side != side])
         known = [stop for stop in stops.of(lane) if stop.side == side]
@@ -139,8 +139,8 @@ class Protecting:
         entry = self._opener(lane, side, last.place if last else None)
         price = entry.order.protective_stop if entry is not None else None
         if there is not None and (price is None or price == there.price or self._passed(lane, side, price)):
-            return
-        if entry is not None and price is not None:
+            self._stir(lane)  # whoever wanted it may have been ended before it was begun
+        elif entry is not None and price is not None:
             await self._want(lane, entry.order.order_id, side, price)
         elif last is not None:
             await self._want(lane, last.order_id, side, last.price)
@@ -263,11 +263,10 @@ class Protecting:
             self._give_up(lane, means.ledger.stops.open(lane))
 
     async def _forget(self, ended: Iterable[Stop]) -> None:
-        """Delete what is known of stops that are over, unless their order may still be filled and have further ones: names are not given twice."""
+        """Delete what is known of stops that are over and whose order is forgotten: while it is known it may want a further one, under a new name."""
         ledger = self._means.ledger
         for stop in ended:
-            entry = ledger.of_id(stop.order_id)
-            if entry is None or entry.over:
+            if ledger.of_id(stop.order_id) is None:
                 self._unwanted.discard(stop.client_id)
                 keys = sorted(ledger.stops.keys[stop.client_id], key=lambda key: not key.endswith(b"/WANTED"))
                 await self._means.outbox.note(*((key, None) for key in keys))
@@ -280,6 +279,12 @@ class Protecting:
 
 def _other(side: OrderSide) -> OrderSide:
     return "SELL" if side == "BUY" else "BUY"
+
+
+def _replaced(stops: Sequence[Stop]) -> list[Stop]:
+    """Give those that are over and have a newer one on their side."""
+    newest = {stop.side: stop for stop in stops}
+    return [stop for stop in stops if stop.done is not None and newest[stop.side] is not stop]
 
 
 def _just_triggered(stops: Sequence[Stop], now_ms: int) -> bool:

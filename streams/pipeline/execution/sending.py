@@ -56,6 +56,7 @@ class Sending:
             if not self._gate.still(entry, attempt) or means.exchange.now_ms() - sent.ts > sent.window_ms:
                 continue  # it was certainly not sent, and may be in the next turn
             means.watcher.at(Step.REQUEST_DUE)
+            opening = self._standing.openings[order.account]
             try:
                 report = await means.exchange.place(self._placing(entry, attempt, sent))
             except Retryable as error:
@@ -68,7 +69,7 @@ class Sending:
                     return Fate.OVER
                 failures += 1
             except ExchangeError as error:
-                return await self._failed(entry, attempt, sent, error)
+                return await self._failed(entry, attempt, sent, error, opening)
             else:
                 means.watcher.at(Step.REQUEST_ANSWERED)
                 return report
@@ -121,13 +122,14 @@ class Sending:
         await means.outbox.note((key, means.ledger.encode_step(sent)))
         return sent
 
-    async def _failed(self, entry: Entry, attempt: Attempt, sent: StepRecord, error: ExchangeError) -> Fate:
+    async def _failed(self, entry: Entry, attempt: Attempt, sent: StepRecord, error: ExchangeError, opening: int) -> Fate:
         if isinstance(error, Rejected):
             await self._ending.end(entry, attempt, "REJECTED", ts=sent.ts, reason=f"{error.code} {error.reason}")
             return Fate.OVER
         if isinstance(error, Fatal):
-            self._standing.halted[entry.order.account] = str(error)
-            self._means.alert(f"account {entry.order.account} is halted: {error}")
+            if opening == self._standing.openings[entry.order.account]:
+                self._standing.halted[entry.order.account] = str(error)
+                self._means.alert(f"account {entry.order.account} is halted: {error}")
             await self._ending.end(entry, attempt, "REJECTED", ts=sent.ts, reason=f"FATAL {error}")
             return Fate.OVER
         assert isinstance(error, AlreadyKnown | Ambiguous | NotThere)

@@ -32,12 +32,14 @@ class StopKeeping:
         means, told = self._means, False
         backoff = Backoff(means, f"stop {stop.client_id}")
         while True:
+            await self._cleared()
             try:
                 await means.exchange.room(stop.account, urgent=True)
             except Retryable as error:
                 await backoff.wait(error)
                 continue
-            await self._cleared()
+            if self._gate.holds():
+                continue
             if not wanted(stop):
                 await self.end(stop, "CANCELLED", "NOT_SENT")
                 return None

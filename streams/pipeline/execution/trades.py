@@ -19,6 +19,9 @@ from streams.pipeline.steps import Step
 SAID_MAX: Final = 20_000
 """Trades remembered as said: hours of a busy partition."""
 
+OLD_MS: Final = 1_800_000
+"""Half of what the desk remembers."""
+
 
 class _Said(NamedTuple):
     quantity: Decimal
@@ -49,12 +52,12 @@ class Trades:
             await asyncio.shield(said.saying)
 
     def pass_over(self, account: str, trade: Trade) -> bool:
-        """Count a trade as said that was counted before: what is behind the cursor was said then. Tells whether it was.
+        """Count an old trade as said that was counted before: what is behind the cursor was said then. Tells whether it was.
 
-        Said again after more than an hour, the desk could not tell whether it knows it.
+        Said again after more than an hour, the desk could not tell whether it knows it. What is younger may as well be said again.
         """
         cursor = self._means.ledger.cursors.get((account, trade.symbol))
-        if cursor is None or not is_counted(trade, cursor):
+        if cursor is None or self._means.exchange.now_ms() - trade.ts < OLD_MS or not is_counted(trade, cursor):
             return False
         if not self.knows(account, trade):
             over = asyncio.get_running_loop().create_future()

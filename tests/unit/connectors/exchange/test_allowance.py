@@ -472,8 +472,11 @@ def test_who_starts_within_a_minute_asks_a_little_and_learns_what_a_predecessor_
             desk.ask("urgent", 1, urgent=True)
         await desk.at(30.1)
         assert desk.count == 6
+        desk.tell(0, asked_s=10.0)  # asked before it began: that tells nothing of it
+        await asyncio.sleep(0)
+        assert desk.count == 6
         if told is not None:
-            desk.tell(told + 6)
+            desk.tell(told + 6, asked_s=0.05)
         await desk.at(59.9)
         assert desk.count == gone
         await desk.at(61.0)

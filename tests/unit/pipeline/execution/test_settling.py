@@ -82,7 +82,7 @@ def test_what_was_filled_and_counted_before_a_restart_is_not_said_again_with_the
         await world.exchange.move(BTC, Decimal("59994.9"), depth_share=Decimal("0.001"))
         await until(lambda: "0/PARTIAL" in steps(world, order))
         await world.exchange.move(BTC, Decimal(60_000), depth_share=Decimal(1))
-        await asyncio.sleep(1_500)
+        await asyncio.sleep(2_400)
 
     async def filled(_: World) -> None:
         await world.exchange.move(BTC, Decimal(59_900), depth_share=Decimal(1))
