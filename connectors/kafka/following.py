@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
-from connectors.kafka.reading import ReadRefused, Seen
+from connectors.kafka.reading import AWAY_CODES, ReadRefused, Seen
 from connectors.kafka.settings import KafkaSettings
 
 BATCH = 500
@@ -53,7 +53,7 @@ class Follower:
         for message in self._consumer.consume(BATCH, wait_s):
             error = message.error()
             if error is not None:
-                if not (error.retriable() or error.code() in _AWAY):
+                if not (error.retriable() or error.code() in AWAY_CODES):
                     raise ReadRefused(f"{message.topic()}: {error.str()}")
                 continue
             topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -63,6 +63,3 @@ class Follower:
             self.next_offsets[topic, partition] = offset + 1
             read.append(Seen(topic, partition, offset, message.timestamp()[1], message.key(), message.value()))
         return read
-
-
-_AWAY = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}  # noqa: SLF001 - public names

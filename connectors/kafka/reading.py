@@ -16,6 +16,16 @@ AWAY_S = 8.0
 """A broker answers within milliseconds, after a change of its leader within seconds. Whoever asks waits for this at a terminal."""
 _POLL_S = 0.25
 _BATCH = 1_000
+AWAY_CODES = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001 - their public names
+        KafkaError._TIMED_OUT,  # noqa: SLF001 - their public names
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - their public names
+        KafkaError._RESOLVE,  # noqa: SLF001 - their public names
+        KafkaError._DESTROY_BROKER,  # noqa: SLF001 - their public names
+    }
+)
+"""What is said of a broker that is away; the last of one whose connection the library gives up for another."""
 _SILENT_POLLS_MAX = 40
 """Ten seconds without a record that has to be there: the broker is asked whether it is."""
 
@@ -153,7 +163,7 @@ class TopicReader:
         return read
 
     def _failure(self, topic: str, error: KafkaError) -> BrokerAway | ReadRefused:
-        if error.code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001 - public names
+        if error.code() in AWAY_CODES:
             return BrokerAway(f"the broker at {self._servers} went away: {error.str()}")
         return ReadRefused(f"{topic}: {error.str()}")
 

@@ -8,14 +8,13 @@ from random import Random
 import pytest
 
 from connectors.exchange.simulator.records import NewOrder
-from streams.desk.messages import CloseAccount, OpenAccount, OrderSide
+from streams.desk.messages import OrderSide
 from streams.desk.outputs import Order
 from streams.desk.turn import order_id
 from streams.desk.values import ZERO
-from streams.exchange.port import StopPlacing, StopReport
+from streams.exchange.port import AccountRef, StopPlacing, StopReport
 from streams.pipeline.execution.ledger import CHANGELOG
 from streams.pipeline.execution.means import Limits
-from tests.execution_acts import stop
 from tests.execution_kit import World
 from tests.fake_exchange_faults import ROUGH, Fault, Faults
 from tests.virtual_loop import Kill, Killed
@@ -428,7 +427,7 @@ def test_killed_at_any_point_each_position_has_its_stop(story: Callable[[World],
 
 
 class OpensAgain(Kill):
-    """At the chosen point the account is closed, and opened again with other keys."""
+    """At the chosen point the account is opened again with other keys."""
 
     def __init__(self, world: World, chosen: int) -> None:
         super().__init__()
@@ -437,11 +436,23 @@ class OpensAgain(Kill):
     async def at(self, name: str) -> None:
         await super().at(name)
         if len(self.points) - 1 == self._when:
-            stop(self._world, 1, command=CloseAccount())
-            stop(self._world, 2, command=OpenAccount("fake", "OTHER_KEYS", Decimal(5), Decimal(1_000)))
+            assert self._world.executor is not None
+            self._world.executor.accounts.begin(AccountRef("main", "OTHER_KEYS", Decimal(5)))
 
 
-@pytest.mark.parametrize("story", [opened, replaced, placed_without_an_answer], ids=lambda story: story.__name__)
+def cancelled_by_hand(world: World) -> None:
+    def cancel() -> None:
+        for one in stops(world):
+            world.exchange._inside.engine.cancel_algo("main", None, one.client_id, world.clock.wall_ms())  # noqa: SLF001 - by hand
+
+    buy(world, "58000")
+    world.after(8, cancel)
+    world.after(30, lambda: None)
+
+
+@pytest.mark.parametrize(
+    "story", [opened, replaced, placed_without_an_answer, cancelled_by_hand], ids=lambda story: story.__name__
+)
 def test_opened_again_with_other_keys_at_any_point_each_position_has_its_stop(story: Callable[[World], None]) -> None:
     whole = World(limits=OFTEN)
     story(whole)

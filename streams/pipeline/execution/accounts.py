@@ -69,10 +69,10 @@ class Accounts:
                 seen = brakes.openings
                 for ref in brakes.accounts.values():
                     if is_mine(ref.account) and self._served.get(ref.account) != ref:
-                        self._begin(ref)
+                        self.begin(ref)
             await self._means.sleep(LOOK_S)
 
-    def _begin(self, ref: AccountRef) -> None:
+    def begin(self, ref: AccountRef) -> None:
         """Serve an account from now on; one that was served already is checked anew, and whatever halted it is over."""
         account = ref.account
         for task in self._serving.pop(account, ()):
