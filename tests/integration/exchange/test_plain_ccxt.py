@@ -163,27 +163,19 @@ async def connected(client: Any) -> None:
         await asyncio.sleep(0.005)
 
 
-async def position(client: Any) -> Any:
-    """Wait for the position, and ask again where ccxt waits for a snapshot that an update has overtaken."""
-    while True:
-        try:
-            async with asyncio.timeout(3):
-                return (await client.watch_positions([SOL]))[0]
-        except TimeoutError:
-            continue
-
-
 def test_the_private_stream_is_watched(exchange: SimulatorProcess) -> None:
     async def uses(client: Any) -> None:
         orders = asyncio.create_task(client.watch_orders(SOL))
         trades = asyncio.create_task(client.watch_my_trades(SOL))
         balance = asyncio.create_task(client.watch_balance())
         await connected(client)
+        assert await client.watch_positions([SOL]) == [], "as they stand"
+        positions = asyncio.create_task(client.watch_positions([SOL]))
         await client.create_order(SOL, "market", "buy", 1, None, {"clientOrderId": "watched"})
 
         assert (await orders)[0]["clientOrderId"] == "watched"
         assert (await trades)[0]["amount"] == 1
-        assert (await position(client))["contracts"] == 1
+        assert (await positions)[0]["contracts"] == 1
         assert (await balance)["USDT"]["total"] < 100_000
 
         await client.create_order(SOL, "market", "sell", 1, None, {"stopLossPrice": 148, "reduceOnly": True})
