@@ -32,9 +32,8 @@ Who gives up waiting takes nothing. What was let go counts, even if nothing is a
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from functools import partial
 from typing import Final, NamedTuple
 
 from connectors.exchange.allowance_ledger import Ledger
@@ -181,7 +180,7 @@ class Allowance:
                 continue
             urgent = queue is self._urgent
             room = ledger.room(moment, urgent=urgent)
-            for waiter in sorted(queue, key=partial(self._rank, moment)):
+            for waiter in self._in_turn(moment, queue):
                 if waiter.may.done() or (waiter.orders and waiter.account in full):
                     continue
                 if waiter.orders and (wait_ms := ledger.wait_for_orders(moment, waiter.account, waiter.orders, urgent=urgent)):
@@ -199,21 +198,27 @@ class Allowance:
                     self._short = True
                     return min(after_ms, wait_ms)
                 ledger.charge(moment, waiter.weight, waiter.account, waiter.orders)
-                if not urgent and not waiter.orders and not self._has_turn(moment, waiter.account):
+                if not urgent and not waiter.orders and waiter.account not in self._running(moment):
                     self._turns[waiter.account] = _Turn(next(self._numbers), moment.tick_ms)
                 room -= waiter.weight
                 del queue[waiter]
                 waiter.may.set_result(None)
         return after_ms
 
-    def _rank(self, moment: Moment, waiter: _Waiter) -> float:
-        """Tell who goes first: what has the smaller number."""
-        if waiter.orders:
-            return -math.inf
-        return self._turns[waiter.account].number if self._has_turn(moment, waiter.account) else math.inf
+    def _in_turn(self, moment: Moment, queue: Iterable[_Waiter]) -> list[_Waiter]:
+        """Give who waits, in the order in which they go."""
+        orders, questions = list[_Waiter](), list[_Waiter]()
+        for waiter in queue:
+            (orders if waiter.orders else questions).append(waiter)
+        turns = self._running(moment)
+        return orders + sorted(questions, key=lambda waiter: turns.get(waiter.account, math.inf))
 
-    def _has_turn(self, moment: Moment, account: str) -> bool:
-        return account in self._turns and moment.tick_ms - self._turns[account].began_ms < TURN_MS
+    def _running(self, moment: Moment) -> Mapping[str, int]:
+        """Give whose turn it is, with its number."""
+        ended = [account for account, turn in self._turns.items() if moment.tick_ms - turn.began_ms >= TURN_MS]
+        for account in ended:
+            del self._turns[account]
+        return {account: turn.number for account, turn in self._turns.items()}
 
     def _look_again(self, tick_ms: int, after_ms: int) -> None:
         """Set the alarm, unless it is early enough. Nobody waits: none."""
