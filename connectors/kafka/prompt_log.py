@@ -11,7 +11,9 @@ from collections import deque
 from functools import partial
 from typing import Final
 
-from connectors.kafka.log import Done, Headers, KafkaLog
+from confluent_kafka import KafkaException
+
+from connectors.kafka.log import Done, Headers, KafkaLog, LogFull
 
 WAIT_S: Final = 0.2
 """How long the thread waits before it looks whether it is to end."""
@@ -61,7 +63,7 @@ class PromptLog:
         while not self._ends.is_set() and not loop.is_closed():
             try:
                 came = self._log.poll(WAIT_S)
-            except Exception as trouble:  # noqa: BLE001 - whoever polls raises it
+            except (LogFull, KafkaException) as trouble:  # whoever polls raises it
                 self._trouble = trouble
                 came = True
             if came:
