@@ -30,11 +30,10 @@ Who gives up waiting takes nothing. What was let go counts, even if nothing is a
 """
 
 import asyncio
-import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
 from connectors.exchange.allowance_ledger import Ledger
 from connectors.exchange.allowance_sharing import Shares
@@ -61,13 +60,6 @@ class _Waiter:
         self.may: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
-class _Turn(NamedTuple):
-    """When an account began to have its questions asked before others'."""
-
-    number: int
-    began_ms: int
-
-
 class Allowance:
     """What may be asked, by everybody on this IP."""
 
@@ -79,8 +71,8 @@ class Allowance:
         self._ledger = Ledger(clock.clocks.ticking_ms(), shares or Shares(""))
         self._urgent: dict[_Waiter, None] = {}
         self._others: dict[_Waiter, None] = {}
-        self._turns: dict[str, _Turn] = {}
-        self._numbers = itertools.count()
+        self._turns: dict[str, int] = {}
+        """By account, in their order, when it began to have its questions asked before others'."""
         self._silent_until_ms = clock.clocks.ticking_ms()
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_ms = 0
@@ -198,8 +190,8 @@ class Allowance:
                     self._short = True
                     return min(after_ms, wait_ms)
                 ledger.charge(moment, waiter.weight, waiter.account, waiter.orders)
-                if not urgent and not waiter.orders and waiter.account not in self._running(moment):
-                    self._turns[waiter.account] = _Turn(next(self._numbers), moment.tick_ms)
+                if not urgent and not waiter.orders:
+                    self._turns.setdefault(waiter.account, moment.tick_ms)
                 room -= waiter.weight
                 del queue[waiter]
                 waiter.may.set_result(None)
@@ -210,15 +202,9 @@ class Allowance:
         orders, questions = list[_Waiter](), list[_Waiter]()
         for waiter in queue:
             (orders if waiter.orders else questions).append(waiter)
-        turns = self._running(moment)
+        self._turns = {account: began_ms for account, began_ms in self._turns.items() if moment.tick_ms - began_ms < TURN_MS}
+        turns = {account: number for number, account in enumerate(self._turns)}
         return orders + sorted(questions, key=lambda waiter: turns.get(waiter.account, math.inf))
-
-    def _running(self, moment: Moment) -> Mapping[str, int]:
-        """Give whose turn it is, with its number."""
-        ended = [account for account, turn in self._turns.items() if moment.tick_ms - turn.began_ms >= TURN_MS]
-        for account in ended:
-            del self._turns[account]
-        return {account: turn.number for account, turn in self._turns.items()}
 
     def _look_again(self, tick_ms: int, after_ms: int) -> None:
         """Set the alarm, unless it is early enough. Nobody waits: none."""

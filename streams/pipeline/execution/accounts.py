@@ -2,8 +2,7 @@
 
 Decides: when an account may trade (checked, its symbol set up, reconciled), what halts it and until when (its keys are refused, until they are not,
 or until it is opened again with others), what becomes of each event of its stream, and when it is compared: when the stream begins, again after each
-break, and every so often. Leaves to others: what is compared (reconciling), what a report means for an order
-(settling).
+break, and every so often. Leaves to others: what is compared (reconciling), what a report means for an order (settling).
 """
 
 import asyncio
@@ -158,10 +157,8 @@ class Accounts:
     async def _introduce(self, ref: AccountRef, symbols: tuple[str, ...]) -> None:
         try:
             await self._means.exchange.check(ref, symbols)
-        except ExchangeError:
-            self._introduced.add(
-                ref.account
-            )  # the exchange has said something; not where this ends because there are other keys now
+        except ExchangeError:  # it has said something; not so where this ends because there are other keys now
+            self._introduced.add(ref.account)
             raise
         self._introduced.add(ref.account)
 
