@@ -6,7 +6,7 @@ break, and every so often. Leaves to others: what is compared (reconciling), wha
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from streams.exchange.errors import ExchangeError, Fatal
@@ -50,6 +50,11 @@ class Accounts:
         self._introduced: set[str] = set()
         self._deaf: set[str] = set()
         """Accounts that are halted because their stream is refused."""
+
+    @property
+    def served(self) -> Iterable[str]:
+        """Give who is served."""
+        return self._served
 
     def hears(self, account: str) -> bool:
         """Tell whether the stream of an account runs."""

@@ -19,7 +19,7 @@ from streams.desk.values import ZERO
 from streams.exchange.port import OrderReport, Position
 from streams.pipeline.execution.counting import Counting, Tally
 from streams.pipeline.execution.ledger import client_id
-from streams.pipeline.execution.ledger_adjustments import MADE, SAID, UNDONE
+from streams.pipeline.execution.ledger_adjustments import MADE, SAID, UNDONE, reversal
 from streams.pipeline.execution.ledger_records import StepRecord
 from streams.pipeline.execution.means import Means
 from streams.pipeline.execution.trades import Trades
@@ -124,14 +124,7 @@ class Differences:
         left = (position.quantity if position else ZERO) - tally.position - ledger.adjustments.sum(account, symbol)
         records: list[tuple[bytes, bytes | None]] = []
         for old in _made_up_for(open_, left):
-            undone = old._replace(
-                event_id=f"{old.event_id}-undone",
-                amount=ZERO,
-                quantity=ZERO,
-                reverses=old.event_id,
-                note="its trades are known now",
-                ts=ts,
-            )
+            undone = reversal(old, "its trades are known now", ts)
             records.append((ledger.keys.adjustment(account, symbol, old.event_id, UNDONE), ledger.encode_message(undone)))
             means.alert(f"account {account}: adjustment {old.event_id} of {old.quantity} {symbol} is reversed")
         if not records:

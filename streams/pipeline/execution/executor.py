@@ -15,6 +15,7 @@ from streams.desk.outputs import Cancel, Order
 from streams.exchange.port import OrderReport
 from streams.pipeline.execution.accounts import Accounts
 from streams.pipeline.execution.cancelling import Cancelling
+from streams.pipeline.execution.distress import Distress
 from streams.pipeline.execution.ending import Ending
 from streams.pipeline.execution.gate import Gate, Standing
 from streams.pipeline.execution.ledger import Attempt, Entry, client_id
@@ -51,6 +52,7 @@ class Executor:
         self.protecting = Protecting(means, tasks, self._gate, self._introduced)
         self.reconciling = Reconciling(means, self.trades, self.protecting, self._watches.get)
         self.accounts = Accounts(means, tasks, self.standing, self.trades, self.reconciling, self.protecting, self._watches.get)
+        self._distress = Distress(means, lambda: self.accounts.served, self.reconciling.finish)
         self._settling = Settling(means, self.trades, self._ending, self.protecting, self.accounts.hears)
         self._heed = means.brakes.on_stop(self._stopped)
 
@@ -98,6 +100,7 @@ class Executor:
         """Go on with everything the ledger holds: nobody else is at it any more."""
         self.standing.taken_over = True
         self._tasks.spawn(self.accounts.serve(self._is_mine))
+        self._tasks.spawn(self._distress.watch())
         for entry in tuple(self._means.ledger.entries()):
             self._resume(entry)
         self.protecting.resume()

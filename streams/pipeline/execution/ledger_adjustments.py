@@ -3,7 +3,8 @@
 An adjustment is a record of the whole event, durable before it is said: what it is about may have changed by the time anybody looks again, and what
 was said would be unknown then. It is open until its reversal is durable; when that was said, too, all of it is deleted.
 
-Decides: how these records merge, and what open adjustments come to. Leaves to others: making them (differences), saying payments (payments).
+Decides: how these records merge, what open adjustments come to, and what a reversal says. Leaves to others: making them (differences, distress),
+saying payments (payments).
 """
 
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ class Adjustments:
         found = [one for one in self._kept.get(account, {}).values() if one.event is not None]
         return sorted(found, key=lambda one: (one.event.ts, one.event.event_id) if one.event else (0, ""))
 
-    def open(self, account: str, symbol: str) -> list[AccountEvent]:
-        """Give those of a symbol that count."""
+    def open(self, account: str, symbol: str | None) -> list[AccountEvent]:
+        """Give those of a symbol that count, or those of none."""
         return [one.event for one in self.of(account) if one.event and one.undone is None and one.event.symbol == symbol]
 
     def sum(self, account: str, symbol: str) -> Decimal:
@@ -66,3 +67,10 @@ class Adjustments:
     def symbols(self, account: str) -> set[str]:
         """Give the symbols an account has any in."""
         return {one.event.symbol for one in self.of(account) if one.event and one.event.symbol}
+
+
+def reversal(event: AccountEvent, note: str, ts: int) -> AccountEvent:
+    """Make what takes an adjustment back."""
+    return event._replace(
+        event_id=f"{event.event_id}-undone", amount=ZERO, quantity=ZERO, reverses=event.event_id, note=note, ts=ts
+    )

@@ -89,6 +89,10 @@ class Reconciling:
             f"account {account}: order {report.exchange_id} of {report.symbol} is not ours; its trades are booked as they come"
         )
 
+    async def finish(self, account: str) -> None:
+        """Say what was decided of an account and not said yet."""
+        await self._differences.finish(account)
+
     async def pay(self, account: str, payment: Payment) -> None:
         """Say money that moved without a trade."""
         await self._payments.pay(account, payment)

@@ -28,9 +28,10 @@ REDUCING: list[Callable[[Rig], object]] = [
     lambda rig: rig.command("alice", Trip()),
     lambda rig: rig.command("*", Trip()),
     lambda rig: rig.money("ADJUSTMENT", "-1"),
+    lambda rig: rig.money("ADJUSTMENT", "0"),
     lambda rig: rig.fill("elsewhere", "0.001", symbol="ETHUSDT", fee=dec(1), fee_currency="XYZ"),
 ]
-REDUCING_NAMES = ["policy stale", "tripped", "all tripped", "adjusted", "fee owed"]
+REDUCING_NAMES = ["policy stale", "tripped", "all tripped", "adjusted", "exchange fails", "fee owed"]
 
 
 class TestHalted:
