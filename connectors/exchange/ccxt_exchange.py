@@ -266,11 +266,11 @@ class CcxtExchange:
             await self._sleep(times.compare_again_s)
             if loop_time() < self._compare_due_s and self._clock.error_ms() is not None:
                 continue
+            self._compare_due_s = loop_time() + times.compare_s
             try:
                 await self.compare_clocks()
             except ExchangeError:  # the clock is in doubt as long as this lasts, and nothing is sent
-                continue
-            self._compare_due_s = loop_time() + times.compare_s
+                self.compare_soon()
 
     async def _probe_first(self, session: aiohttp.ClientSession) -> None:
         """Look whether the first way in answers again while another is in use."""

@@ -45,7 +45,10 @@ class LogFull(OSError):
 
 
 class KafkaLog:
-    """Appends records. Not shared between threads, but for `poll`: where a thread waits in it, callbacks run there."""
+    """Appends records. Not shared between threads, but for `poll`: where a thread waits in it, callbacks run there, and nowhere else."""
+
+    is_polled_beside = False
+    """A thread of its own polls."""
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         """Connect when the first record comes."""
@@ -107,7 +110,7 @@ class KafkaLog:
                 else:
                     self._produce(topic, value, key, partition, done, headers=list(headers))
             except BufferError:
-                self._producer.poll(FULL_WAIT_S)
+                (time.sleep if self.is_polled_beside else self._producer.poll)(FULL_WAIT_S)
             else:
                 return
         raise LogFull(f"{QUEUE_RECORDS_MAX} records wait for a broker that does not take them")

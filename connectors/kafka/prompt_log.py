@@ -1,19 +1,17 @@
 """A log for whoever waits for each acknowledgement: a thread of its own waits for them, and wakes the loop the moment one comes.
 
-Decides: that acknowledgements are taken in the loop all the same (`poll`), in the order they came (but where the queue is full: whoever appends then
-takes some, too). Measured with one order at a time: looking once a
+Decides: that acknowledgements are taken in the loop all the same (`poll`), in the order they came. Measured with one order at a time: looking once a
 millisecond found each of its acknowledgements a millisecond late. Leaves to others: appending (log), and what is done when one has come.
 """
 
 import asyncio
 import threading
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from confluent_kafka import KafkaException
-
-from connectors.kafka.log import Done, Headers, KafkaLog, LogFull
+from connectors.kafka.log import Done, Headers, KafkaLog
 
 WAIT_S: Final = 0.2
 """How long the thread waits before it looks whether it is to end."""
@@ -35,6 +33,7 @@ class PromptLog:
     def start(self) -> None:
         """Wait for acknowledgements from now on, and wake the loop that runs."""
         loop = asyncio.get_running_loop()
+        self._log.is_polled_beside = True
         self._thread = threading.Thread(target=self._wait, args=(loop,), name="acknowledgements", daemon=True)
         self._thread.start()
 
@@ -60,16 +59,15 @@ class PromptLog:
         self._came.append((done, failure, receipt))
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        while not self._ends.is_set() and not loop.is_closed():
-            try:
-                came = self._log.poll(WAIT_S)
-            except (LogFull, KafkaException) as trouble:  # whoever polls raises it
-                self._trouble = trouble
-                came = True
-            if came:
-                try:
-                    loop.call_soon_threadsafe(self.stirred.set)
-                except RuntimeError:  # the loop has been closed just now
-                    return
-            if self._trouble is not None:
-                return
+        try:
+            while not self._ends.is_set() and not loop.is_closed():
+                if self._log.poll(WAIT_S):
+                    self._wake(loop)
+        except Exception as trouble:
+            self._trouble = trouble
+            self._wake(loop)
+            raise
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the loop has been closed just now
+            loop.call_soon_threadsafe(self.stirred.set)

@@ -101,7 +101,7 @@ class BatchedConsumer(driver.Consumer):
     async def _sound(self, records: Mapping[TP, list[Any]], generation: int, seeks: int) -> Mapping[TP, list[Any]]:
         """Leave out what was fetched from where the partitions stood before they were sent to where they go on, or from both sides of that.
 
-        Changelogs are sent there before flow is resumed, and Faust's recovery tells itself what it has had already.
+        Changelogs are sent there before flow is resumed; of those Faust's recovery drops what it has had already.
         """
         ended = generation != self.app.consumer_generation_id
         if not ended and not self._seeking and self._seeks == seeks:

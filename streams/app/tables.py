@@ -19,6 +19,9 @@ FETCHES_KEPT = 2
 class OwnTable(faust.Table[bytes, bytes]):
     """A table that sends nothing itself, and is restored by batches: record by record, Faust needs 0.09 ms for each."""
 
+    trouble: Exception | None = None
+    """Why something could not be taken in."""
+
     def on_key_set(self, key: bytes, value: bytes) -> None:
         """Send nothing: it is on the changelog already."""
 
@@ -28,11 +31,17 @@ class OwnTable(faust.Table[bytes, bytes]):
     async def on_changelog_event(self, event: EventT[Any]) -> None:
         """Take in what a fetch of the changelog has brought, in the moment in which Faust notes how far it has read: nothing lies in between."""
         fetched: Any = event.message.value
-        for record in fetched:
-            self.restore(record.key, record.value)
+        try:
+            for record in fetched:
+                self.restore(record.key, record.value)
+        except Exception as error:
+            self.trouble = error
+            raise
 
-    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
-        """Do nothing: what Faust has gathered here was taken in when it came."""
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:  # noqa: ARG002 - Faust's signature
+        """Do nothing: what Faust has gathered was taken in when it came. Where it could not be, this ends no recovery: Faust says so and waits."""
+        if self.trouble is not None:
+            raise self.trouble
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Take in a record that was read back."""

@@ -1,17 +1,19 @@
 """Telling the desk that the exchange fails: its accounts may only reduce until it answers again.
 
 Decides: that this is said as an adjustment of nothing, which puts an account in doubt and is reversed when the exchange is well: the desk needs no
-further kind of input, and who comes next finds it in the ledger and takes it back. It is durable before it is said, as any adjustment. Leaves to
-others: when the exchange counts as failing (its breaker), saying what was decided (differences), holding orders back meanwhile (gate).
+further kind of input, and who comes next finds it in the ledger and takes it back, once it was answered itself. It is durable before it is said, as
+any adjustment. A desk that does not know the account yet buries it; nothing is lost then, since nothing that adds risk is sent. Leaves to others:
+when the exchange counts as failing (its breaker), saying what was decided (differences), holding orders back meanwhile (gate).
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from streams.desk.messages import AccountEvent
 from streams.desk.values import ZERO
 from streams.pipeline.execution.asking import leased
+from streams.pipeline.execution.gate import Standing
 from streams.pipeline.execution.ledger_adjustments import MADE, UNDONE, reversal
 from streams.pipeline.execution.means import Means
 
@@ -22,9 +24,11 @@ LOOK_S: Final = 0.5
 class Distress:
     """Tells the desk."""
 
-    def __init__(self, means: Means, accounts: Callable[[], Iterable[str]], finish: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, means: Means, standing: Standing, accounts: Callable[[], Iterable[str]], finish: Callable[[str], Awaitable[None]]
+    ) -> None:
         """Tell of these accounts; `finish` says what was decided of one."""
-        self._means, self._accounts, self._finish = means, accounts, finish
+        self._means, self._standing, self._accounts, self._finish = means, standing, accounts, finish
 
     async def watch(self) -> None:
         """Look for ever."""
@@ -35,20 +39,27 @@ class Distress:
 
     async def _look(self, account: str) -> None:
         means, ledger = self._means, self._means.ledger
-        said, well = ledger.adjustments.open(account, None), means.exchange.allows_risk()
-        if well != bool(said):
-            return
-        await leased(means)
-        ts = means.exchange.now_ms()
-        if well:
-            records = [(event.event_id, UNDONE, reversal(event, "the exchange answers again", ts)) for event in said]
-        else:
+        decided = self._decided(account)
+        if decided:
+            await leased(means)
+            keys = ledger.keys
+            await means.outbox.note(
+                *((keys.adjustment(account, "", name, part), ledger.encode_message(event)) for name, part, event in decided)
+            )
+        if any(not one.said or one.undone is not None for one in ledger.adjustments.of(account)):
+            await leased(means)
+            await self._finish(account)
+
+    def _decided(self, account: str) -> Sequence[tuple[str, str, AccountEvent]]:
+        """Give what is to be written. An account that was not compared since this process began has not been answered yet: nothing is taken back."""
+        means = self._means
+        said, well, ts = means.ledger.adjustments.open(account, None), means.exchange.allows_risk(), means.exchange.now_ms()
+        if said and well and account in self._standing.reconciled:
+            return [(event.event_id, UNDONE, reversal(event, "the exchange answers again", ts)) for event in said]
+        if not said and not well:
             event = _failing(account, ts)
-            records = [(event.event_id, MADE, event)]
-        await means.outbox.note(
-            *((ledger.keys.adjustment(account, "", name, part), ledger.encode_message(event)) for name, part, event in records)
-        )
-        await self._finish(account)
+            return [(event.event_id, MADE, event)]
+        return []
 
 
 def _failing(account: str, ts: int) -> AccountEvent:

@@ -52,7 +52,7 @@ class Executor:
         self.protecting = Protecting(means, tasks, self._gate, self._introduced)
         self.reconciling = Reconciling(means, self.trades, self.protecting, self._watches.get)
         self.accounts = Accounts(means, tasks, self.standing, self.trades, self.reconciling, self.protecting, self._watches.get)
-        self._distress = Distress(means, lambda: self.accounts.served, self.reconciling.finish)
+        self._distress = Distress(means, self.standing, lambda: self.accounts.served, self.reconciling.finish)
         self._settling = Settling(means, self.trades, self._ending, self.protecting, self.accounts.hears)
         self._heed = means.brakes.on_stop(self._stopped)
 

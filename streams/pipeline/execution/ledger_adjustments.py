@@ -21,7 +21,7 @@ UNDONE: Final = "undone"
 
 @dataclass(slots=True)
 class Adjustment:
-    """A difference between the exchange's books and ours that no trade explains."""
+    """A difference between the exchange's books and ours that no trade explains; one of nothing, without a symbol, while the exchange fails."""
 
     event: AccountEvent | None = None
     said: bool = False

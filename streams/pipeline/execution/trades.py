@@ -20,7 +20,7 @@ SAID_MAX: Final = 20_000
 """Trades remembered as said: hours of a busy partition."""
 
 OLD_MS: Final = 1_800_000
-"""Half of what the desk remembers."""
+"""Half of the hour that the desk remembers. What is younger and was listed late may never have been said."""
 
 
 class _Said(NamedTuple):

@@ -45,9 +45,13 @@ def test_each_acknowledgement_wakes_the_loop_and_is_taken_there_in_order(log: Ka
     assert told == [(number, None, threading.get_ident()) for number in range(50)]
 
 
-def test_what_ends_the_waiting_is_told_to_whoever_polls(log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("trouble", [LogFull("nothing was acknowledged"), SystemError("a callback")])
+def test_what_ends_the_waiting_is_told_to_whoever_polls(
+    log: KafkaLog, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
     def stalled(_: float = 0.0) -> bool:
-        raise LogFull("nothing was acknowledged")
+        raise trouble
 
     monkeypatch.setattr(log, "poll", stalled)
 
@@ -56,7 +60,7 @@ def test_what_ends_the_waiting_is_told_to_whoever_polls(log: KafkaLog, monkeypat
         prompt.start()
         async with asyncio.timeout(WAIT_S_MAX):
             await prompt.stirred.wait()
-        with pytest.raises(LogFull):
+        with pytest.raises(type(trouble)):
             prompt.poll()
 
     asyncio.run(story())

@@ -1,10 +1,16 @@
 """While the exchange fails the desk is told so, once, and when it answers again, whoever is killed meanwhile."""
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from typing import Any
+
+import pytest
 
 from streams.desk.messages import AccountEvent
 from streams.desk.values import ZERO
+from streams.exchange.errors import Retryable
+from streams.exchange.port import AccountRef
 from streams.pipeline.execution.ledger import CHANGELOG
 from tests.execution_acts import until
 from tests.execution_kit import CODEC, World
@@ -82,3 +88,34 @@ def test_whoever_comes_next_takes_it_back_wherever_one_was_killed() -> None:
         assert still_made(world) == [], f"killed at {number}, {point}"
         assert open_adjustments(world) == [], f"killed at {number}, {point}"
         assert len(told(world)) == 2, f"killed at {number}, {point}: said once"
+
+
+def test_who_was_not_answered_yet_takes_nothing_back_and_says_what_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = World()
+    failing_for_a_while(whole)
+    decided = whole.live().points.index("log: account-events reached")
+    world = World()
+    failing_for_a_while(world)
+    with contextlib.suppress(Killed):
+        world.live(Kill(decided))
+    assert len(still_made(world)) == 1
+    check, down = world.exchange.check, True
+
+    async def failing(ref: AccountRef, symbols: Sequence[str]) -> None:
+        if down:
+            raise Retryable("no answer")
+        await check(ref, symbols)
+
+    monkeypatch.setattr(world.exchange, "check", failing)
+    world._later.clear()  # noqa: SLF001 - nothing happens by itself any more
+    fails(world, well=True)  # as it seems to a process that has asked nothing yet
+
+    async def story(_: World) -> None:
+        nonlocal down
+        await asyncio.sleep(30)
+        assert len(told(world)) == 1
+        assert len(open_adjustments(world)) == 1
+        down = False
+        await until(lambda: not open_adjustments(world))
+
+    world.live(story=story)
