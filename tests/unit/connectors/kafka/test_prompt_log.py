@@ -45,18 +45,28 @@ def test_each_acknowledgement_wakes_the_loop_and_is_taken_there_in_order(log: Ka
     assert told == [(number, None, threading.get_ident()) for number in range(50)]
 
 
+def ended() -> None:
+    """Wait for the end of the threads."""
+    for thread in [thread for thread in threading.enumerate() if thread.name == "acknowledgements"]:
+        thread.join(WAIT_S_MAX)
+        assert not thread.is_alive()
+
+
+class Troubled(KafkaLog):
+    """A log without a broker, whose acknowledgements are trouble."""
+
+    def __init__(self, trouble: Exception) -> None:
+        self._trouble = trouble
+
+    def poll(self, wait_s: float = 0.0) -> bool:  # noqa: ARG002 - the log's signature
+        raise self._trouble
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("trouble", [LogFull("nothing was acknowledged"), SystemError("a callback")])
-def test_what_ends_the_waiting_is_told_to_whoever_polls(
-    log: KafkaLog, monkeypatch: pytest.MonkeyPatch, trouble: Exception
-) -> None:
-    def stalled(_: float = 0.0) -> bool:
-        raise trouble
-
-    monkeypatch.setattr(log, "poll", stalled)
-
+def test_what_ends_the_waiting_is_told_to_whoever_polls(trouble: Exception) -> None:
     async def story() -> None:
-        prompt = PromptLog(log)
+        prompt = PromptLog(Troubled(trouble))
         prompt.start()
         async with asyncio.timeout(WAIT_S_MAX):
             await prompt.stirred.wait()
@@ -64,6 +74,7 @@ def test_what_ends_the_waiting_is_told_to_whoever_polls(
             prompt.poll()
 
     asyncio.run(story())
+    ended()
 
 
 def test_its_thread_ends_when_told_and_when_the_loop_has_ended(log: KafkaLog) -> None:
@@ -77,6 +88,4 @@ def test_its_thread_ends_when_told_and_when_the_loop_has_ended(log: KafkaLog) ->
 
     for stops in (True, False):
         asyncio.run(story(stops=stops))
-        for thread in [thread for thread in threading.enumerate() if thread.name == "acknowledgements"]:
-            thread.join(WAIT_S_MAX)
-            assert not thread.is_alive()
+        ended()
