@@ -28,14 +28,12 @@ class PromptLog:
         self._came: deque[tuple[Done, object, object]] = deque()
         self._trouble: Exception | None = None
         self._ends = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Wait for acknowledgements from now on, and wake the loop that runs."""
         loop = asyncio.get_running_loop()
         self._log.is_polled_beside = True
-        self._thread = threading.Thread(target=self._wait, args=(loop,), name="acknowledgements", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._wait, args=(loop,), name="acknowledgements", daemon=True).start()
 
     def stop(self) -> None:
         """Wait for none any more."""
